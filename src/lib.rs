@@ -1,0 +1,22 @@
+//! loadr: load testing with scenarios written in Rhai.
+//!
+//! The modules form layers; each imports only from lines below its own, and siblings on a line do not
+//! import each other (`tests/it/layers.rs` enforces it):
+//!
+//! ```text
+//! cli
+//! runner
+//! script | report | lab
+//! engine
+//! plan
+//! judge
+//! http
+//! measure | stats
+//! protocol
+//! pace
+//! clock
+//! ```
+//!
+//! `src/ARCHITECTURE.md` explains how a run flows through them.
+
+pub mod clock;

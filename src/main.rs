@@ -1,0 +1,3 @@
+//! The `loadr` command.
+
+fn main() {}
