@@ -20,3 +20,4 @@
 //! `src/ARCHITECTURE.md` explains how a run flows through them.
 
 pub mod clock;
+pub mod pace;
