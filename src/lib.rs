@@ -21,3 +21,4 @@
 
 pub mod clock;
 pub mod pace;
+pub mod protocol;

@@ -1,0 +1,118 @@
+//! The closed list of what can go wrong with an exchange.
+
+use std::{borrow::Cow, fmt};
+
+use serde::Serialize;
+
+macro_rules! error_kinds {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $advice:literal;)+) => {
+        /// Why an exchange has no whole, valid response. The list is closed: a report can tell them apart, and
+        /// a test can ask for each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the steps of an exchange.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word for it in scripts, reports and files.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// What a user should look at first.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $advice,)+ }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    /// The host's name could not be resolved.
+    Dns = "dns", "check the host's name and the resolver";
+    /// The address is not one this run may send to.
+    TargetDenied = "target_denied", "name the host in a `target`, or allow it with --allow-target";
+    /// The target refused the connection.
+    ConnectRefused = "connect_refused", "nothing listens there: is the target running, is the port right?";
+    /// The connection did not stand in time.
+    ConnectTimeout = "connect_timeout", "the target's accept queue may be full, or a firewall drops packets";
+    /// The connection failed for another reason, such as no route.
+    ConnectFailed = "connect_failed", "check the route to the target";
+    /// This machine has no free local port or address.
+    AddressUnavailable = "address_unavailable",
+        "the generator ran out of ports: keep connections alive, or use more source addresses";
+    /// This process may open no more descriptors.
+    TooManyFiles = "too_many_files", "the generator ran out of descriptors: raise `ulimit -n`";
+    /// The TLS handshake failed.
+    Tls = "tls_handshake", "check the certificate and the protocol versions of the target";
+    /// The server reset the connection.
+    Reset = "reset", "the target dropped the connection: look into its log and its limits";
+    /// The server closed the connection before it answered.
+    Closed = "closed_early", "the target closed without an answer: look into its log for a crash";
+    /// A kept-alive connection turned out closed when it was used again.
+    StaleConnection = "stale_connection",
+        "the target closes idle connections sooner than they are used: raise its keep-alive timeout";
+    /// The connection ended within the response's head.
+    TruncatedHead = "truncated_head", "the target stopped in the middle of an answer: look into its log";
+    /// The connection ended within the response's body.
+    TruncatedBody = "truncated_body", "the target stopped in the middle of an answer: look into its log";
+    /// The response is not valid HTTP.
+    Protocol = "protocol", "the target does not speak the expected protocol on this port";
+    /// The response's head is longer than allowed.
+    HeadTooLarge = "head_too_large", "the target sends more header fields than loadr reads";
+    /// The response's body is longer than allowed.
+    BodyTooLarge = "body_too_large", "raise `.max_body(size)` if the body is meant to be that long";
+    /// The response was not whole within the request's timeout.
+    Timeout = "timeout", "the target is too slow for the request's timeout";
+    /// More redirects than allowed.
+    RedirectLimit = "redirect_limit", "raise `.redirects(n)`, or ask for the final address";
+    /// Another failure of the operating system.
+    Io = "io", "see the example for the system's message";
+}
+
+impl ErrorKind {
+    /// Nothing but waiting went wrong: the answer might have come later.
+    pub const fn is_timeout(self) -> bool {
+        matches!(self, Self::Timeout | Self::ConnectTimeout)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Serialize for ErrorKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// A kind, and what the system or the parser said of this one. The detail is short and may hold text from
+/// the server: whoever prints it escapes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Which of the closed list.
+    pub kind: ErrorKind,
+    /// Details for a person, lower case, without a full stop.
+    pub detail: Cow<'static, str>,
+}
+
+impl Failure {
+    /// A failure of `kind` with its detail.
+    pub fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,115 @@
+//! The seam between the engine and the wire: an [`Exchange`] goes in, an [`Outcome`] comes out.
+//!
+//! The engine knows only this module. A transport knows how to carry one exchange, keeps what a virtual user
+//! keeps between exchanges (its open connections) in its [`Transport::Session`], and never decides what
+//! counts as a success: that is the engine's, from the plan.
+
+mod error;
+mod response;
+
+use std::future::Future;
+
+pub use error::{ErrorKind, Failure};
+pub use response::{BufferPool, Response};
+use serde::Serialize;
+
+use crate::clock::Nanos;
+
+/// Which of the plan's targets an exchange goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct TargetId(pub u16);
+
+/// How much of a response its caller will read. Less is cheaper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keep {
+    /// Status and sizes only.
+    Nothing,
+    /// Status line and header fields.
+    Head,
+    /// Everything.
+    Body,
+}
+
+/// One request, ready for the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'a> {
+    /// Where it goes.
+    pub target: TargetId,
+    /// The request as HTTP/1.1 puts it on the wire: request line, fields, blank line, body.
+    pub wire: &'a [u8],
+    /// Where the body starts in `wire`; its length if there is no body.
+    pub body_at: usize,
+    /// The method is HEAD: the response has no body, whatever its fields say.
+    pub is_head: bool,
+    /// From the start of the exchange to the last byte of the response.
+    pub timeout: Nanos,
+    /// What of the response is kept.
+    pub keep: Keep,
+    /// A body longer than this is an error, in bytes.
+    pub body_bytes_max: u64,
+}
+
+/// When things happened, on the run's clock. A step that did not happen (no DNS look-up, a connection that
+/// was open already) is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamps {
+    /// The transport took the exchange over.
+    pub start: Nanos,
+    /// The host's name was resolved.
+    pub resolved: Option<Nanos>,
+    /// The TCP connection stood.
+    pub connected: Option<Nanos>,
+    /// The TLS handshake was done.
+    pub secured: Option<Nanos>,
+    /// The last byte of the request was handed to the kernel.
+    pub sent: Option<Nanos>,
+    /// The first byte of the response was read.
+    pub first_byte: Option<Nanos>,
+    /// The last byte of the response was read, or the exchange failed.
+    pub end: Nanos,
+}
+
+/// What became of an [`Exchange`].
+#[derive(Debug)]
+pub struct Outcome {
+    /// The status code, or 0 without a valid response.
+    pub status: u16,
+    /// Why there is no whole, valid response.
+    pub failure: Option<Failure>,
+    /// When things happened.
+    pub stamps: Stamps,
+    /// Bytes written to the connection.
+    pub bytes_sent: u64,
+    /// Bytes read from the connection.
+    pub bytes_received: u64,
+    /// Length of the body without its transfer coding, in bytes.
+    pub body_bytes: u64,
+    /// The exchange went over a connection that was open already.
+    pub reused: bool,
+    /// What was asked to be kept, where a head was received.
+    pub response: Option<Response>,
+}
+
+/// Carries exchanges. One per worker; a future that is dropped abandons its exchange and closes the
+/// connection it was on.
+pub trait Transport: 'static {
+    /// What one virtual user keeps between exchanges. Several exchanges may be under way in one session.
+    type Session: Default + 'static;
+
+    /// A fresh session.
+    fn session(&self) -> Self::Session {
+        Self::Session::default()
+    }
+
+    /// Carries one exchange. Never panics for what a server does; never outlives `exchange.timeout` by more
+    /// than a few milliseconds.
+    fn exchange<'a>(&'a self, session: &'a Self::Session, exchange: Exchange<'a>)
+    -> impl Future<Output = Outcome> + 'a;
+
+    /// Opens a connection to `target` ahead of its first exchange, if the session has none waiting.
+    fn open<'a>(
+        &'a self,
+        session: &'a Self::Session,
+        target: TargetId,
+    ) -> impl Future<Output = Result<(), Failure>> + 'a;
+}

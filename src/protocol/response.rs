@@ -1,0 +1,114 @@
+//! A response's bytes, in a buffer that goes back to its worker's pool when nobody reads it any more.
+
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
+
+/// Buffers that one worker's responses are read into. Most recently used first, so that it stays in cache.
+#[derive(Debug, Clone, Default)]
+pub struct BufferPool(Rc<RefCell<Vec<Vec<u8>>>>);
+
+/// More idle buffers than this are given back to the allocator.
+const IDLE_BUFFERS_MAX: usize = 64;
+/// A buffer that grew beyond this is not kept, in bytes.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
+impl BufferPool {
+    /// An empty buffer.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a buffer back.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        let mut idle = self.0.borrow_mut();
+        if idle.len() < IDLE_BUFFERS_MAX && buffer.capacity() <= KEPT_BYTES_MAX && buffer.capacity() > 0 {
+            buffer.clear();
+            idle.push(buffer);
+        }
+    }
+
+    /// A response over `bytes`, of which the first `head_len` are the status line and the fields; the rest is
+    /// the body without its transfer coding.
+    pub fn response(&self, bytes: Vec<u8>, head_len: usize) -> Response {
+        debug_assert!(head_len <= bytes.len());
+        Response { bytes, head_len, pool: Rc::downgrade(&self.0) }
+    }
+}
+
+/// The kept part of a response: status line and fields as received, and the body (empty where it was not
+/// asked for).
+#[derive(Debug)]
+pub struct Response {
+    bytes: Vec<u8>,
+    head_len: usize,
+    pool: Weak<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl Response {
+    /// A response that belongs to no pool.
+    pub fn detached(bytes: Vec<u8>, head_len: usize) -> Self {
+        debug_assert!(head_len <= bytes.len());
+        Self { bytes, head_len, pool: Weak::new() }
+    }
+
+    /// The status line and the fields, to the blank line.
+    pub fn head(&self) -> &[u8] {
+        &self.bytes[..self.head_len]
+    }
+
+    /// The body without its transfer coding.
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.head_len..]
+    }
+
+    /// The fields in the order received; names as the server wrote them.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head().split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let name = std::str::from_utf8(&line[..colon]).ok()?;
+            Some((name, line[colon + 1..].trim_ascii()))
+        })
+    }
+
+    /// The value of the first field of that name, whatever its case.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl Drop for Response {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            BufferPool(pool).give(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_whatever_their_case() {
+        let head = b"HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nAge:7\r\n\r\n";
+        let mut bytes = head.to_vec();
+        bytes.extend_from_slice(b"{}");
+        let response = Response::detached(bytes, head.len());
+        assert_eq!(response.field("x-cache"), Some(&b"HIT"[..]));
+        assert_eq!(response.field("AGE"), Some(&b"7"[..]));
+        assert_eq!(response.field("etag"), None);
+        assert_eq!(response.body(), b"{}");
+    }
+
+    #[test]
+    fn a_buffer_returns_to_its_pool() {
+        let pool = BufferPool::default();
+        let mut bytes = pool.take();
+        bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\n\r\n");
+        let capacity = bytes.capacity();
+        drop(pool.response(bytes, 0));
+        assert_eq!(pool.take().capacity(), capacity);
+    }
+}
