@@ -20,5 +20,6 @@
 //! `src/ARCHITECTURE.md` explains how a run flows through them.
 
 pub mod clock;
+pub mod measure;
 pub mod pace;
 pub mod protocol;

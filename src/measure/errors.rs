@@ -1,0 +1,114 @@
+//! Texts about failures: bounded in number and length, and free of control characters.
+
+use std::collections::BTreeMap;
+
+/// Distinct messages that are kept apart.
+const GROUPS_MAX: usize = 50;
+/// A longer text is cut, in bytes.
+const TEXT_BYTES_MAX: usize = 200;
+
+/// The longest start of `text` of at most `bytes_max` bytes that ends between two characters.
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    let end = (0..=bytes_max).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    &text[..end]
+}
+
+/// Text that may come from a server, safe to keep and to print on a terminal: control characters and those
+/// that change the direction of writing become spaces, and at most 200 bytes remain.
+pub fn clean_text(text: &str) -> String {
+    let clean = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
+    // Cut first, so that a long text costs nothing; a space is never longer than what it replaces.
+    cut(text, TEXT_BYTES_MAX).chars().map(clean).collect::<String>().trim().to_owned()
+}
+
+/// Characters that reorder or hide what stands around them (Unicode's bidirectional controls, zero-width
+/// characters, separators and the byte order mark).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+/// Messages by place and text: run-time errors of the script, reasons of failed iterations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessageCounts {
+    groups: BTreeMap<(String, String), u64>,
+    beyond: u64,
+}
+
+impl MessageCounts {
+    /// Counts one message at `place` (`file:line:column`, as a person reads it).
+    pub fn add(&mut self, place: &str, message: &str) {
+        self.add_n((clean_text(place), clean_text(message)), 1);
+    }
+
+    /// Adds all of `other`. Exact as long as there are no more groups than fit.
+    pub fn merge(&mut self, other: &Self) {
+        for (group, &count) in &other.groups {
+            self.add_n(group.clone(), count);
+        }
+        self.beyond += other.beyond;
+    }
+
+    fn add_n(&mut self, group: (String, String), count: u64) {
+        if let Some(known) = self.groups.get_mut(&group) {
+            *known += count;
+        } else if self.groups.len() < GROUPS_MAX {
+            self.groups.insert(group, count);
+        } else {
+            self.beyond += count;
+        }
+    }
+
+    /// Place, message, count.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        self.groups.iter().map(|((place, message), &count)| (place.as_str(), message.as_str(), count))
+    }
+
+    /// Messages beyond the number of groups that are kept apart.
+    pub const fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
+    /// All messages.
+    pub fn total(&self) -> u64 {
+        self.groups.values().sum::<u64>() + self.beyond
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn equal_errors_are_one_group_and_groups_are_bounded() {
+        let mut errors = MessageCounts::default();
+        for line in 0..60 {
+            errors.add(&format!("mix.rhai:{line}:1"), "oops");
+            errors.add("mix.rhai:0:1", "oops");
+        }
+        assert_eq!(errors.groups().count(), GROUPS_MAX);
+        assert_eq!(errors.beyond(), 10);
+        assert_eq!(errors.total(), 120);
+        assert_eq!(errors.groups().next(), Some(("mix.rhai:0:1", "oops", 61)));
+    }
+
+    #[test]
+    fn hostile_text_is_defused() {
+        assert_eq!(clean_text("a\x1b[31mred\r\nb\u{202e}c\0"), "a [31mred  b c");
+        assert_eq!(clean_text(&"é".repeat(1_000)).len(), TEXT_BYTES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn cleaned_text_is_short_and_printable(text in ".{0,400}") {
+            let clean = clean_text(&text);
+            prop_assert!(clean.len() <= TEXT_BYTES_MAX);
+            prop_assert!(!clean.chars().any(char::is_control));
+        }
+    }
+}

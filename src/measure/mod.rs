@@ -1,0 +1,34 @@
+//! What was measured: samples go in, exact and mergeable figures come out. Pure: no clock, no I/O, no locks.
+//!
+//! Each worker owns a [`Recorder`]. Once a second it hands its figures over as a [`Snapshot`], and the runner
+//! adds all snapshots up in [`Totals`]. Both hold [`PhaseFigures`], and adding two of them is exact: whatever
+//! way a run was cut into workers and seconds, the sum is what one recorder would have seen.
+//!
+//! ```text
+//! Sample -> Recorder (dense histograms, one thread) -> Snapshot (sparse) -> Totals (run, recent window, blocks)
+//! ```
+
+mod custom;
+mod distribution;
+mod errors;
+mod figures;
+mod names;
+mod quantile;
+mod recorder;
+mod sample;
+mod series;
+#[cfg(test)]
+pub(crate) mod synthetic;
+mod tally;
+mod totals;
+
+pub use custom::{Custom, Gauge};
+pub use distribution::Distribution;
+pub use errors::{MessageCounts, clean_text};
+pub use figures::{CheckCounts, Connections, IterationCounts, Level, PhaseFigures};
+pub use names::{ClassId, Kind, NameId, OTHER};
+pub use quantile::{PPM, Quantile, rank};
+pub use recorder::{Recorder, Snapshot};
+pub use sample::{FailureKind, IterationResult, Sample, SampleResult};
+pub use series::{FailureFigures, OkFigures, SeriesFigures, SeriesKey};
+pub use totals::{Block, Gauges, Totals};

@@ -1,0 +1,247 @@
+//! A worker's books: one per thread, no lock, some tens of nanoseconds a sample.
+
+mod phase;
+mod row;
+
+use phase::PhaseRecord;
+use row::Row;
+
+use super::{
+    ClassId, FailureKind, Gauges, IterationResult, Kind, NameId, PhaseFigures, Sample, SeriesKey, clean_text,
+    names::Names,
+};
+use crate::clock::Nanos;
+
+/// No row yet.
+const VACANT: u32 = u32::MAX;
+
+/// Records what one worker does, and hands it over once a second.
+#[derive(Debug)]
+pub struct Recorder {
+    names: Names,
+    phases: Vec<PhaseRecord>,
+    /// Row of phase, name, class: `index[phase][name][class]`, grown as they appear.
+    index: Vec<Vec<Vec<u32>>>,
+    rows: Vec<Row>,
+    /// The last sample's key and row: most samples follow one of their own kind.
+    last: ((u16, NameId, ClassId), u32),
+    /// Rows with something to hand over.
+    dirty: Vec<u32>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a worker recorded since the last one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// The second of the run in which it was taken.
+    pub second: u64,
+    /// Figures by phase; only phases in which something happened.
+    pub phases: Vec<(u16, PhaseFigures)>,
+    /// Levels by phase, where they are or were above 0.
+    pub gauges: Vec<(u16, Gauges)>,
+    /// How often a name or class went to `(other)` because there were too many.
+    pub names_turned_away: u64,
+}
+
+impl Recorder {
+    /// A recorder with nothing in it.
+    pub fn new() -> Self {
+        Self {
+            names: Names::new(),
+            phases: Vec::new(),
+            index: Vec::new(),
+            rows: Vec::new(),
+            last: ((u16::MAX, NameId(u32::MAX), ClassId(u16::MAX)), VACANT),
+            dirty: Vec::new(),
+        }
+    }
+
+    /// The number of a row. Beyond 500 rows a worker, that of `(other)`. Ask once and keep it: this is a
+    /// look-up by text.
+    pub fn name(&mut self, kind: Kind, text: &str) -> NameId {
+        self.names.name(kind, text)
+    }
+
+    /// The number of a class; that of no class for an empty text, and `(other)` beyond 64 classes a worker.
+    pub fn class(&mut self, text: &str) -> ClassId {
+        self.names.class(text)
+    }
+
+    /// Files one sample.
+    #[inline]
+    pub fn record(&mut self, sample: &Sample) {
+        self.row(sample.phase, sample.name, sample.class).record(sample);
+    }
+
+    /// An iteration was due and taken up; `entry` is its entry of the phase's mix.
+    #[inline]
+    pub fn offered(&mut self, phase: u16, entry: usize) {
+        self.phase(phase).offered(entry);
+    }
+
+    /// An offered iteration is over.
+    #[inline]
+    pub fn iteration(&mut self, phase: u16, result: IterationResult) {
+        self.phase(phase).iteration(result);
+    }
+
+    /// How long after it was due an iteration was dispatched.
+    #[inline]
+    pub fn lateness(&mut self, phase: u16, nanos: Nanos) {
+        self.phase(phase).lateness.record(nanos);
+    }
+
+    /// How long a dispatched iteration waited for a place in flight.
+    #[inline]
+    pub fn backlog(&mut self, phase: u16, nanos: Nanos) {
+        self.phase(phase).backlog.record(nanos);
+    }
+
+    /// Counts the result of a check.
+    pub fn check(&mut self, phase: u16, name: &str, passed: bool) {
+        self.phase(phase).check(name, passed);
+    }
+
+    /// Adds to a custom count.
+    pub fn count(&mut self, phase: u16, name: &str, n: u64) {
+        self.phase(phase).count(name, n);
+    }
+
+    /// Sets a custom gauge at `at`.
+    pub fn gauge(&mut self, phase: u16, name: &str, value: f64, at: Nanos) {
+        self.phase(phase).gauge(name, value, at);
+    }
+
+    /// Adds a duration to a custom timing.
+    pub fn timing(&mut self, phase: u16, name: &str, nanos: Nanos) {
+        self.phase(phase).timing(name, nanos);
+    }
+
+    /// Counts a run-time error of the script. `place` is `file:line:column` as a person reads it.
+    pub fn script_error(&mut self, phase: u16, place: &str, message: &str) {
+        self.phase(phase).script_errors.add(place, message);
+    }
+
+    /// Counts an iteration that failed for a reason that is no request's, such as `vu.fail(reason)`.
+    pub fn failure(&mut self, phase: u16, reason: &str) {
+        self.phase(phase).failure_reasons.add("", reason);
+    }
+
+    /// Keeps what the system said of a failure, if it is among the first of its kind in its row. Counts
+    /// nothing: the sample does.
+    pub fn error_example(&mut self, phase: u16, name: NameId, kind: impl Into<FailureKind>, detail: &str) {
+        let row = self.row(phase, name, ClassId::NONE);
+        row.example(kind.into(), || clean_text(detail));
+    }
+
+    /// Keeps an unexpected status code as an example of its row.
+    pub fn status_example(&mut self, phase: u16, name: NameId, status: u16) {
+        self.row(phase, name, ClassId::NONE).example(FailureKind::Status, || format!("status {status}"));
+    }
+
+    /// A request went over a new connection, or over one that was open.
+    #[inline]
+    pub fn connection(&mut self, phase: u16, reused: bool) {
+        self.phase(phase).connection(reused);
+    }
+
+    /// Iterations under way in this worker.
+    #[inline]
+    pub fn in_flight(&mut self, phase: u16, n: u64) {
+        self.phase(phase).gauges.in_flight.set(n);
+    }
+
+    /// Virtual users at work in this worker.
+    #[inline]
+    pub fn users(&mut self, phase: u16, n: u64) {
+        self.phase(phase).gauges.users.set(n);
+    }
+
+    /// What this worker has at hand: iterations under way, virtual users at work, arrivals that wait for a place.
+    pub fn load(&mut self, phase: u16, in_flight: u64, users: u64, queued: u64) {
+        let gauges = &mut self.phase(phase).gauges;
+        gauges.in_flight.set(in_flight);
+        gauges.users.set(users);
+        gauges.queued.set(queued);
+    }
+
+    /// Everything since the last take. Costs next to nothing where nothing happened.
+    pub fn take(&mut self, second: u64) -> Snapshot {
+        let mut phases: Vec<_> = self.phases.iter_mut().map(PhaseRecord::take).collect();
+        self.dirty.retain(|&at| {
+            let row = &mut self.rows[at as usize];
+            let (phase, name, class) = row.key;
+            let Some(figures) = row.take() else { return row.holds_memory() };
+            let (kind, name) = self.names.text(name);
+            let key = SeriesKey { kind, name, class: self.names.class_text(class) };
+            phases[usize::from(phase)].series.insert(key, figures);
+            true
+        });
+        let phases = phases.into_iter().enumerate().filter(|(_, figures)| !figures.is_empty());
+        Snapshot {
+            second,
+            phases: phases.map(|(phase, figures)| (phase as u16, figures)).collect(),
+            gauges: self
+                .phases
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(at, p)| Some((at as u16, p.take_gauges()?)))
+                .collect(),
+            names_turned_away: self.names.take_turned_away(),
+        }
+    }
+
+    #[inline]
+    fn phase(&mut self, phase: u16) -> &mut PhaseRecord {
+        let at = usize::from(phase);
+        if at >= self.phases.len() {
+            self.phases.resize_with(at + 1, PhaseRecord::default);
+        }
+        &mut self.phases[at]
+    }
+
+    #[inline]
+    fn row(&mut self, phase: u16, name: NameId, class: ClassId) -> &mut Row {
+        let key = (phase, name, class);
+        let at = if self.last.0 == key { self.last.1 } else { self.find_row(key) };
+        let row = &mut self.rows[at as usize];
+        if !row.dirty {
+            row.dirty = true;
+            self.dirty.push(at);
+        }
+        row
+    }
+
+    fn find_row(&mut self, key: (u16, NameId, ClassId)) -> u32 {
+        let (phase, name, class) = key;
+        // An id that this recorder never gave would make the index as large as the id.
+        let name = self.names.known(name);
+        let class = self.names.known_class(class);
+        self.phase(phase);
+        let by_name = at_least(&mut self.index, usize::from(phase), Vec::new);
+        let by_class = at_least(by_name, name.0 as usize, Vec::new);
+        let slot = at_least(by_class, usize::from(class.0), || VACANT);
+        if *slot == VACANT {
+            *slot = self.rows.len() as u32;
+            self.rows.push(Row::new((phase, name, class)));
+        }
+        self.last = (key, *slot);
+        *slot
+    }
+}
+
+/// The entry at `at`, after growing the list to it.
+fn at_least<T>(list: &mut Vec<T>, at: usize, fill: impl FnMut() -> T) -> &mut T {
+    if at >= list.len() {
+        list.resize_with(at + 1, fill);
+    }
+    &mut list[at]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! What a worker notes of a phase as a whole.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    clock::Nanos,
+    measure::{
+        CheckCounts, Connections, Custom, Distribution, Gauge, Gauges, IterationCounts, IterationResult, MessageCounts,
+        OTHER, PhaseFigures, errors::cut, tally::Tally,
+    },
+};
+
+/// Distinct checks, and distinct custom metrics of a kind, of a phase.
+const NAMES_MAX: usize = 100;
+/// A longer name is cut, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+
+#[derive(Debug, Default)]
+pub(super) struct PhaseRecord {
+    offered: u64,
+    deals: Vec<u64>,
+    iterations: IterationCounts,
+    pub(super) lateness: Tally,
+    pub(super) backlog: Tally,
+    // The maps keep their names over takes: a name costs an allocation once.
+    checks: BTreeMap<Arc<str>, CheckCounts>,
+    counts: BTreeMap<Arc<str>, u64>,
+    gauges_custom: BTreeMap<Arc<str>, Option<Gauge>>,
+    timings: BTreeMap<Arc<str>, Tally>,
+    connections: Connections,
+    pub(super) script_errors: MessageCounts,
+    pub(super) failure_reasons: MessageCounts,
+    pub(super) gauges: Gauges,
+}
+
+/// The entry of that name, or that of the rest if there are too many names.
+fn entry<'a, T: Default>(map: &'a mut BTreeMap<Arc<str>, T>, name: &str) -> &'a mut T {
+    let name = cut(name, NAME_BYTES_MAX);
+    let name = if map.len() < NAMES_MAX || map.contains_key(name) { name } else { OTHER };
+    // Not `entry`, which would allocate the name on every call.
+    if !map.contains_key(name) {
+        map.insert(name.into(), T::default());
+    }
+    map.get_mut(name).expect("just inserted")
+}
+
+impl PhaseRecord {
+    #[inline]
+    pub(super) fn offered(&mut self, entry: usize) {
+        self.offered += 1;
+        if entry >= self.deals.len() {
+            self.deals.resize(entry + 1, 0);
+        }
+        self.deals[entry] += 1;
+    }
+
+    #[inline]
+    pub(super) fn iteration(&mut self, result: IterationResult) {
+        let counts = &mut self.iterations;
+        *match result {
+            IterationResult::Ok => &mut counts.ok,
+            IterationResult::Failed => &mut counts.failed,
+            IterationResult::Timeout => &mut counts.timeout,
+            IterationResult::Expired => &mut counts.expired,
+            IterationResult::Dropped => &mut counts.dropped,
+            IterationResult::Interrupted => &mut counts.interrupted,
+        } += 1;
+    }
+
+    pub(super) fn check(&mut self, name: &str, passed: bool) {
+        let counts = entry(&mut self.checks, name);
+        *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
+    }
+
+    pub(super) fn count(&mut self, name: &str, n: u64) {
+        let sum = entry(&mut self.counts, name);
+        *sum = sum.saturating_add(n);
+    }
+
+    pub(super) fn gauge(&mut self, name: &str, value: f64, at: Nanos) {
+        let set = Gauge::new(value, at);
+        match entry(&mut self.gauges_custom, name) {
+            Some(gauge) => gauge.merge(&set),
+            vacant => *vacant = Some(set),
+        }
+    }
+
+    pub(super) fn timing(&mut self, name: &str, nanos: Nanos) {
+        entry(&mut self.timings, name).record(nanos);
+    }
+
+    #[inline]
+    pub(super) fn connection(&mut self, reused: bool) {
+        *(if reused { &mut self.connections.reused } else { &mut self.connections.opened }) += 1;
+    }
+
+    pub(super) fn take(&mut self) -> PhaseFigures {
+        let checks = taken(&mut self.checks, |counts| {
+            Some(std::mem::take(counts)).filter(|counts| *counts != CheckCounts::default())
+        });
+        let custom = Custom {
+            counts: taken(&mut self.counts, |n| Some(std::mem::take(n)).filter(|&n| n > 0)),
+            gauges: taken(&mut self.gauges_custom, Option::take),
+            timings: taken(&mut self.timings, |tally| {
+                Some(tally.take()).filter(|taken| !Distribution::is_empty(taken))
+            }),
+        };
+        let deals = if self.offered > 0 { self.deals.clone() } else { Vec::new() };
+        self.deals.fill(0);
+        PhaseFigures {
+            offered: std::mem::take(&mut self.offered),
+            deals,
+            iterations: std::mem::take(&mut self.iterations),
+            lateness: self.lateness.take(),
+            backlog: self.backlog.take(),
+            series: BTreeMap::new(),
+            checks,
+            custom,
+            connections: std::mem::take(&mut self.connections),
+            script_errors: std::mem::take(&mut self.script_errors),
+            failure_reasons: std::mem::take(&mut self.failure_reasons),
+        }
+    }
+
+    /// The levels, unless all have been 0 since the last time.
+    pub(super) fn take_gauges(&mut self) -> Option<Gauges> {
+        let gauges = self.gauges;
+        self.gauges.in_flight.peak = gauges.in_flight.now;
+        self.gauges.users.peak = gauges.users.now;
+        self.gauges.queued.peak = gauges.queued.now;
+        (gauges != Gauges::default()).then_some(gauges)
+    }
+}
+
+fn taken<T, U>(map: &mut BTreeMap<Arc<str>, T>, mut take: impl FnMut(&mut T) -> Option<U>) -> BTreeMap<Arc<str>, U> {
+    map.iter_mut().filter_map(|(name, value)| Some((name.clone(), take(value)?))).collect()
+}

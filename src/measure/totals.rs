@@ -1,0 +1,248 @@
+//! The sum of all workers' snapshots: of the whole run, of the recent seconds, and in blocks of time.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::LazyLock,
+};
+
+use super::{Distribution, Level, PhaseFigures, SeriesFigures, SeriesKey, Snapshot};
+
+/// Seconds that can be asked for with [`Totals::window`], unless told otherwise.
+const RECENT_SECONDS: usize = 60;
+/// Blocks of time a phase is kept in; when there are more, they are joined in pairs.
+const BLOCKS_MAX: usize = 128;
+/// Rows of a phase over all workers; each worker has a limit of its own, but their rows may differ.
+const ROWS_MAX: usize = 1_000;
+
+/// All that a run recorded.
+#[derive(Debug)]
+pub struct Totals {
+    phases: BTreeMap<u16, PhaseTotals>,
+    recent_seconds: usize,
+    names_turned_away: u64,
+}
+
+/// Levels of a phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Iterations under way.
+    pub in_flight: Level,
+    /// Virtual users at work.
+    pub users: Level,
+    /// Arrivals that wait for a place in flight.
+    pub queued: Level,
+}
+
+/// What some rows did in a stretch of time. Samples near each other are alike, so an interval for a
+/// percentile must look at how much such stretches differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Response times of what was answered as expected.
+    pub ok: Distribution,
+    /// Samples whose answer might still have come.
+    pub censored: u64,
+    /// Samples that failed in any way; contains the censored ones.
+    pub failed: u64,
+}
+
+impl Block {
+    fn of(series: &SeriesFigures) -> Self {
+        Self { ok: series.ok.response.clone(), censored: series.censored_count(), failed: series.failed() }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.ok.merge(&other.ok);
+        self.censored += other.censored;
+        self.failed += other.failed;
+    }
+}
+
+#[derive(Debug)]
+struct PhaseTotals {
+    figures: PhaseFigures,
+    /// Ascending by second.
+    recent: VecDeque<Second>,
+    /// By block number: the second divided by `block_seconds`.
+    blocks: BTreeMap<u64, BTreeMap<SeriesKey, Block>>,
+    block_seconds: u64,
+    /// Each worker's levels, as it last told them.
+    gauges: BTreeMap<usize, (u64, Gauges)>,
+    peak: Gauges,
+}
+
+#[derive(Debug)]
+struct Second {
+    second: u64,
+    figures: PhaseFigures,
+    /// Sum of the workers' peaks within this second.
+    peak: Gauges,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Totals {
+    /// Nothing yet; the last 60 seconds can be asked for.
+    pub fn new() -> Self {
+        Self::with_recent_seconds(RECENT_SECONDS)
+    }
+
+    /// Nothing yet; the last `seconds` can be asked for (at least one).
+    pub fn with_recent_seconds(seconds: usize) -> Self {
+        Self { phases: BTreeMap::new(), recent_seconds: seconds.max(1), names_turned_away: 0 }
+    }
+
+    /// Adds what `worker` recorded in a second.
+    pub fn merge(&mut self, snapshot: Snapshot, worker: usize) {
+        self.names_turned_away += snapshot.names_turned_away;
+        for (phase, figures) in snapshot.phases {
+            self.phases.entry(phase).or_default().add(snapshot.second, figures, self.recent_seconds);
+        }
+        for (phase, gauges) in snapshot.gauges {
+            self.phases.entry(phase).or_default().add_gauges(snapshot.second, worker, gauges, self.recent_seconds);
+        }
+    }
+
+    /// The figures of a phase; empty ones if nothing happened in it.
+    pub fn figures(&self, phase: u16) -> &PhaseFigures {
+        static NOTHING: LazyLock<PhaseFigures> = LazyLock::new(PhaseFigures::default);
+        self.phase(phase).unwrap_or(&NOTHING)
+    }
+
+    /// The figures of a phase, if anything happened in it.
+    pub fn phase(&self, phase: u16) -> Option<&PhaseFigures> {
+        self.phases.get(&phase).map(|totals| &totals.figures)
+    }
+
+    /// Every phase in which something happened.
+    pub fn phases(&self) -> impl Iterator<Item = (u16, &PhaseFigures)> {
+        self.phases.iter().map(|(&phase, totals)| (phase, &totals.figures))
+    }
+
+    /// The figures of a phase from second `from` (included) to `to` (excluded), as far back as they are kept.
+    pub fn window(&self, phase: u16, from: u64, to: u64) -> PhaseFigures {
+        let mut sum = PhaseFigures::default();
+        let recent = self.phases.get(&phase).into_iter().flat_map(|totals| &totals.recent);
+        recent.filter(|s| (from..to).contains(&s.second)).for_each(|s| sum.merge(&s.figures));
+        sum
+    }
+
+    /// The levels of a phase over all workers: now, and the most there were.
+    pub fn gauges(&self, phase: u16) -> Gauges {
+        let Some(totals) = self.phases.get(&phase) else { return Gauges::default() };
+        let now = |level: fn(&Gauges) -> Level| totals.gauges.values().map(|(_, gauges)| level(gauges).now).sum();
+        let mut sum = totals.peak;
+        sum.in_flight.now = now(|gauges| gauges.in_flight);
+        sum.users.now = now(|gauges| gauges.users);
+        sum.queued.now = now(|gauges| gauges.queued);
+        sum
+    }
+
+    /// A phase cut into equal stretches of whole seconds, of the rows that `select` says: at most 128, in
+    /// order. Stretches in which nothing happened are left out.
+    pub fn blocks(&self, phase: u16, mut select: impl FnMut(&SeriesKey) -> bool) -> Vec<Block> {
+        let Some(totals) = self.phases.get(&phase) else { return Vec::new() };
+        let sum = |rows: &BTreeMap<SeriesKey, Block>| {
+            let mut all = Block::default();
+            rows.iter().filter(|(key, _)| select(key)).for_each(|(_, block)| all.merge(block));
+            all
+        };
+        totals.blocks.values().map(sum).filter(|block| !block.ok.is_empty() || block.failed > 0).collect()
+    }
+
+    /// How often a name or class went to `(other)` because there were too many.
+    pub const fn names_turned_away(&self) -> u64 {
+        self.names_turned_away
+    }
+}
+
+impl Default for PhaseTotals {
+    fn default() -> Self {
+        Self {
+            figures: PhaseFigures::default(),
+            recent: VecDeque::new(),
+            blocks: BTreeMap::new(),
+            block_seconds: 1,
+            gauges: BTreeMap::new(),
+            peak: Gauges::default(),
+        }
+    }
+}
+
+impl PhaseTotals {
+    fn add(&mut self, second: u64, mut figures: PhaseFigures, recent_seconds: usize) {
+        self.admit(&mut figures);
+        let block = self.blocks.entry(second / self.block_seconds).or_default();
+        for (key, series) in &figures.series {
+            block.entry(key.clone()).or_default().merge(&Block::of(series));
+        }
+        while self.blocks.len() > BLOCKS_MAX {
+            self.join_blocks();
+        }
+        self.figures.merge(&figures);
+        if let Some(kept) = self.second(second, recent_seconds) {
+            kept.figures.merge(&figures);
+        }
+    }
+
+    fn add_gauges(&mut self, second: u64, worker: usize, gauges: Gauges, recent_seconds: usize) {
+        let known = self.gauges.entry(worker).or_insert((second, gauges));
+        if second >= known.0 {
+            *known = (second, gauges);
+        }
+        let Some(kept) = self.second(second, recent_seconds) else { return };
+        let mut within = kept.peak;
+        within.in_flight.peak += gauges.in_flight.peak;
+        within.users.peak += gauges.users.peak;
+        within.queued.peak += gauges.queued.peak;
+        kept.peak = within;
+        self.peak.in_flight.peak = self.peak.in_flight.peak.max(within.in_flight.peak);
+        self.peak.users.peak = self.peak.users.peak.max(within.users.peak);
+        self.peak.queued.peak = self.peak.queued.peak.max(within.queued.peak);
+    }
+
+    /// Files rows beyond the limit under the rest.
+    fn admit(&self, figures: &mut PhaseFigures) {
+        if self.figures.series.len() + figures.series.len() <= ROWS_MAX {
+            return;
+        }
+        let mut free = ROWS_MAX.saturating_sub(self.figures.series.len());
+        let series = std::mem::take(&mut figures.series);
+        for (key, row) in series {
+            let known = self.figures.series.contains_key(&key);
+            let key = if known || free > 0 { key.clone() } else { SeriesKey::other(key.kind) };
+            free -= usize::from(!known && free > 0);
+            figures.series.entry(key).or_default().merge(&row);
+        }
+    }
+
+    /// The kept second of that number; none if it is too long ago.
+    fn second(&mut self, second: u64, recent_seconds: usize) -> Option<&mut Second> {
+        let newest = self.recent.back().map_or(second, |last| last.second.max(second));
+        let oldest = (newest + 1).saturating_sub(recent_seconds as u64);
+        while self.recent.front().is_some_and(|first| first.second < oldest) {
+            self.recent.pop_front();
+        }
+        if second < oldest {
+            return None;
+        }
+        let at = self.recent.partition_point(|kept| kept.second < second);
+        if self.recent.get(at).is_none_or(|kept| kept.second != second) {
+            self.recent.insert(at, Second { second, figures: PhaseFigures::default(), peak: Gauges::default() });
+        }
+        self.recent.get_mut(at)
+    }
+
+    fn join_blocks(&mut self) {
+        self.block_seconds *= 2;
+        for (number, rows) in std::mem::take(&mut self.blocks) {
+            let joined = self.blocks.entry(number / 2).or_default();
+            for (key, block) in rows {
+                joined.entry(key).or_default().merge(&block);
+            }
+        }
+    }
+}
