@@ -23,3 +23,4 @@ pub mod clock;
 pub mod measure;
 pub mod pace;
 pub mod protocol;
+pub mod stats;
