@@ -20,6 +20,7 @@
 //! `src/ARCHITECTURE.md` explains how a run flows through them.
 
 pub mod clock;
+pub mod http;
 pub mod measure;
 pub mod pace;
 pub mod protocol;

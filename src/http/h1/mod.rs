@@ -1,0 +1,15 @@
+//! HTTP/1.1 without sockets: the head, the chunked coding, and the reader that joins them; and the connection
+//! that drives them over a stream.
+
+mod chunked;
+mod connection;
+mod head;
+mod reader;
+
+#[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
+mod response_table;
+
+pub use connection::{Connection, Request, Scratch};
+pub use reader::{Progress, ResponseReader};

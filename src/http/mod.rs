@@ -1,0 +1,20 @@
+//! The HTTP/1.1 transport: the hot path, written for this engine.
+//!
+//! A request is bytes that the engine prepared, a response is bytes that are read into one memory shared by all
+//! connections of a worker and parsed where they lie. Most exchanges are one write, one read and three looks
+//! at the clock. `h1` knows the protocol, `connect` the way to a connection, `transport` joins them.
+
+mod connect;
+mod deadline;
+mod guard;
+mod h1;
+mod resolve;
+mod stream;
+mod system;
+mod transport;
+#[cfg(test)]
+mod transport_tests;
+
+pub use connect::Endpoint;
+pub use guard::{AddressGuard, Reach, reach};
+pub use transport::{HttpTransport, Session};
