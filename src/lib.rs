@@ -21,6 +21,7 @@
 
 pub mod clock;
 pub mod http;
+pub mod judge;
 pub mod measure;
 pub mod pace;
 pub mod protocol;

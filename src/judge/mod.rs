@@ -1,0 +1,26 @@
+//! Judgement: SLOs and the validity of a run, from measured figures alone. Pure: no clock, no I/O.
+//!
+//! Verdicts have three values. A figure is compared with its target by both ends of its 95 % interval: where
+//! they disagree, the run cannot say, and the result names how many samples would.
+
+mod condition;
+mod custom;
+mod estimate;
+mod evaluate;
+mod exit;
+mod figure;
+mod select;
+mod slo;
+mod validity;
+mod view;
+mod watch;
+
+pub use condition::QUANTITIES;
+pub use estimate::percentile_widening;
+pub use evaluate::{SloResult, Verdict, evaluate, holds_now};
+pub use exit::{Ending, ExitCode, exit_code};
+pub use figure::{Figure, Unit, percent_word};
+pub use slo::{Condition, Op, Quantity, Selector, Slo};
+pub use validity::{Evidence, GeneratorHealth, Severity, Validity, assess};
+pub use view::PhaseView;
+pub use watch::Watch;
