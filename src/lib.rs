@@ -24,5 +24,6 @@ pub mod http;
 pub mod judge;
 pub mod measure;
 pub mod pace;
+pub mod plan;
 pub mod protocol;
 pub mod stats;

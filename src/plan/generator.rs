@@ -1,0 +1,87 @@
+//! Sources of values: drawn natively for every request, from the iteration's own random numbers.
+
+use serde::Serialize;
+
+use super::DataId;
+
+/// A value that fits a request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// Text.
+    Text(String),
+}
+
+/// How to draw a value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Generator {
+    /// A random UUID, version 4.
+    Uuid,
+    /// A number that no other iteration of the run gets; counts from 1.
+    Seq,
+    /// A whole number, both ends included.
+    Int(i64, i64),
+    /// A number from the first (included) to the second (excluded).
+    Float(f64, f64),
+    /// That many letters and digits.
+    Alnum(usize),
+    /// That many hexadecimal digits, lower case.
+    Hex(usize),
+    /// One of these, each as likely.
+    Pick(Vec<Value>),
+    /// One of these, by weight.
+    PickWeighted(Vec<(f64, Value)>),
+    /// A key from 1 to `n`: key k with a probability proportional to k^-s.
+    Zipf {
+        /// Number of keys.
+        n: u64,
+        /// Exponent; 0 is uniform.
+        s: f64,
+    },
+    /// A key from 1 to `n`: the first `hot_fraction` of the keys get `hot_share` of the draws.
+    HotSet {
+        /// Number of keys.
+        n: u64,
+        /// Share of the keys that are hot, from 0 to 1.
+        hot_fraction: f64,
+        /// Share of the draws that go to them, from 0 to 1.
+        hot_share: f64,
+    },
+    /// A key from 1 to `n`, where the highest is the most popular: Zipf from the end.
+    Latest {
+        /// Number of keys.
+        n: u64,
+        /// Exponent of the Zipf law.
+        s: f64,
+    },
+    /// A normally distributed number.
+    Normal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation.
+        sd: f64,
+    },
+    /// An exponentially distributed number.
+    Exponential {
+        /// Mean.
+        mean: f64,
+    },
+    /// Milliseconds since 1970, at the time of the draw.
+    Timestamp,
+    /// A column of a row of a data set. All columns of one row have the same slot, so a request that names two
+    /// of them gets both from the same row.
+    Column {
+        /// The data set.
+        data: DataId,
+        /// The column's number.
+        column: usize,
+        /// Which of the rows that the data set gives to an iteration; see [`DataSet::slots`](super::DataSet::slots).
+        slot: u32,
+    },
+}

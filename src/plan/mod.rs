@@ -1,0 +1,138 @@
+//! The validated scenario: what a script declared, as plain data.
+//!
+//! A plan holds no script values and no connections. Closures stay with the script; the plan refers to them
+//! by [`ClosureId`]. Every worker builds its own plan from the same script, and all must hash alike.
+
+mod draw;
+mod escape;
+mod generator;
+mod mix;
+mod phase;
+mod problem;
+mod rows;
+mod table;
+mod target;
+mod template;
+mod validate;
+
+pub use draw::{DrawContext, DrawError, Drawers, Draws};
+pub use escape::{escape, is_url_safe};
+pub use generator::{Generator, Value};
+pub use mix::{Deal, Mix, MixEntry, Step};
+pub use phase::{Arrivals, Load, Overflow, Phase, Start, Think};
+pub use problem::{Place, Problem};
+pub use rows::Order;
+use serde::Serialize;
+pub use table::{Cell, Table, TableBuilder};
+pub use target::Target;
+pub use template::{Body, Check, Classify, Escape, Expect, Piece, Save, Template, Text};
+pub use validate::{nearest, suggest, validate};
+
+use crate::judge::Slo;
+
+macro_rules! ids {
+    ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
+        $($(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The index into the plan's list.
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        })+
+    };
+}
+
+ids! {
+    /// A closure of the script, in the order of declaration.
+    ClosureId;
+    /// An entry of [`Plan::generators`].
+    GeneratorId;
+    /// An entry of [`Plan::data`].
+    DataId;
+    /// An entry of [`Plan::templates`].
+    TemplateId;
+    /// An entry of [`Plan::flows`].
+    FlowId;
+    /// An entry of [`Plan::mixes`].
+    MixId;
+    /// An entry of [`Plan::phases`].
+    PhaseId;
+}
+
+/// Everything a run will do, before it does it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Plan {
+    /// The script's first doc comment, if any.
+    pub title: Option<String>,
+    /// Where requests go; the first is the default.
+    pub targets: Vec<Target>,
+    /// Sources of values that templates draw from.
+    pub generators: Vec<Generator>,
+    /// Tables of rows.
+    pub data: Vec<DataSet>,
+    /// Requests that run without script.
+    pub templates: Vec<Template>,
+    /// Named sequences of script.
+    pub flows: Vec<Flow>,
+    /// Weighted choices of templates and flows.
+    pub mixes: Vec<Mix>,
+    /// What runs when.
+    pub phases: Vec<Phase>,
+    /// What must hold.
+    pub slos: Vec<Slo>,
+    /// Where each of [`Plan::slos`] was declared.
+    #[serde(skip)]
+    pub slo_places: Vec<Place>,
+    /// Runs once before the first phase.
+    pub setup: Option<ClosureId>,
+    /// Runs once after the last phase.
+    pub teardown: Option<ClosureId>,
+    /// Names of the environment variables the script asked for; never their values.
+    pub environment: Vec<String>,
+    /// Notes of the author, for the report.
+    pub notes: Vec<String>,
+    /// Facts of the author, for the report; marked as not measured.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A named sequence of script steps.
+#[derive(Debug, Clone, Serialize)]
+pub struct Flow {
+    /// The row it is reported under.
+    pub name: String,
+    /// What runs.
+    pub closure: ClosureId,
+    /// Where it was declared.
+    #[serde(skip)]
+    pub at: Place,
+}
+
+/// A table of rows with named columns.
+#[derive(Debug, Clone, Serialize)]
+pub struct DataSet {
+    /// Where it came from, for messages: the path as the script wrote it, or `list`.
+    pub source: String,
+    /// The columns' names, in order; a list of plain values has the one column `value`.
+    pub columns: Vec<String>,
+    /// How many rows.
+    pub rows: usize,
+    /// Which row an iteration gets.
+    pub order: Order,
+    /// How many rows templates take for one iteration: one for each `.next()` at the top level.
+    pub slots: u32,
+    /// Hash of its content, so that two machines notice that they read different files.
+    pub content_hash: String,
+}
+
+impl Plan {
+    /// A hash of everything that shapes the traffic: 64 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        // Serialising plain data into memory cannot fail.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,53 @@
+//! Where requests go, and what they all carry.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{ClosureId, Place};
+
+/// A server under test, with defaults for every request to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Target {
+    /// Scheme, host and port; a path is a prefix of every request's.
+    #[serde(serialize_with = "as_text")]
+    pub url: url::Url,
+    /// Fields of every request, in order.
+    pub headers: Vec<(String, String)>,
+    /// Time for a whole request; default 30 s.
+    pub timeout: Duration,
+    /// Keep connections open between requests; default true.
+    pub keepalive: bool,
+    /// A longer body is an error; default 64 MiB.
+    pub body_bytes_max: u64,
+    /// Addresses of hosts that are not asked of the resolver: host in lower case, address.
+    pub resolve: Vec<(String, std::net::IpAddr)>,
+    /// Runs once for each virtual user before its first iteration.
+    pub on_start: Option<ClosureId>,
+    /// Runs once for each virtual user after its last iteration.
+    pub on_stop: Option<ClosureId>,
+    /// Where it was declared.
+    #[serde(skip)]
+    pub at: Place,
+}
+
+fn as_text<S: serde::Serializer>(url: &url::Url, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(url.as_str())
+}
+
+impl Target {
+    /// A target with every default.
+    pub fn new(url: url::Url, at: Place) -> Self {
+        Self {
+            url,
+            headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            keepalive: true,
+            body_bytes_max: 64 << 20,
+            resolve: Vec::new(),
+            on_start: None,
+            on_stop: None,
+            at,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Requests that the engine sends without running script: literal text with places where a generator draws.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+
+use super::{ClosureId, GeneratorId, Place};
+use crate::protocol::TargetId;
+
+/// A request with holes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Template {
+    /// The row it is reported under.
+    pub name: String,
+    /// The method, upper case.
+    pub method: String,
+    /// Where it goes.
+    pub target: TargetId,
+    /// Path, with a leading `/` and without a query; percent-encoded where literal.
+    pub path: Text,
+    /// Query parameters, in order.
+    pub query: Vec<(Text, Text)>,
+    /// Fields, in order; they replace the target's of the same name.
+    pub headers: Vec<(String, Text)>,
+    /// The body.
+    pub body: Body,
+    /// Time for the whole request, if not the target's.
+    pub timeout: Option<Duration>,
+    /// What is not an error.
+    pub expect: Expect,
+    /// Counted on every response, never fatal.
+    pub checks: Vec<Check>,
+    /// How responses are labelled.
+    pub classify: Option<Classify>,
+    /// What is extracted into the virtual user.
+    pub saves: Vec<Save>,
+    /// The script never reads the body.
+    pub discard_body: bool,
+    /// Where it was declared.
+    #[serde(skip)]
+    pub at: Place,
+}
+
+/// Text with holes: the pieces, joined.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Text(pub Vec<Piece>);
+
+/// A part of a [`Text`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Piece {
+    /// As it stands, already escaped for its place.
+    Literal(String),
+    /// A value drawn for each request.
+    Draw(GeneratorId, Escape),
+}
+
+/// How a drawn value is written at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Escape {
+    /// As it is (a text body).
+    None,
+    /// Percent-encoded as a part of a path segment.
+    Path,
+    /// Percent-encoded as a query parameter or form value.
+    Query,
+    /// As a field value: control characters become spaces.
+    Header,
+    /// As a JSON value: a number stays a number, text gets quotes.
+    JsonValue,
+    /// Within the quotes of a JSON string.
+    JsonString,
+}
+
+impl Text {
+    /// Text without holes.
+    pub fn literal(text: impl Into<String>) -> Self {
+        Self(vec![Piece::Literal(text.into())])
+    }
+
+    /// The text if it has no holes.
+    pub fn as_literal(&self) -> Option<String> {
+        self.0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(text) => Some(text.as_str()),
+                Piece::Draw(..) => None,
+            })
+            .collect()
+    }
+
+    /// For people: holes are shown as `{…}`.
+    pub fn display(&self) -> String {
+        self.0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(text) => text.as_str(),
+                Piece::Draw(..) => "{…}",
+            })
+            .collect()
+    }
+}
+
+/// A template's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Body {
+    /// None, and no `content-length` but where the method asks for one.
+    None,
+    /// Text or JSON, with holes.
+    Text {
+        /// The `content-type`, if the template's fields name none.
+        content_type: Option<String>,
+        /// The body.
+        text: Text,
+    },
+    /// Bytes as they are.
+    Bytes {
+        /// The `content-type`, if the template's fields name none.
+        content_type: Option<String>,
+        /// The body.
+        bytes: Arc<[u8]>,
+    },
+}
+
+/// Which status codes are not an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Expect(
+    /// Inclusive ranges; empty is the default, 200 to 399.
+    pub Vec<(u16, u16)>,
+);
+
+impl Expect {
+    /// Whether `status` is as expected.
+    pub fn accepts(&self, status: u16) -> bool {
+        if self.0.is_empty() {
+            return (200..400).contains(&status);
+        }
+        self.0.iter().any(|&(low, high)| (low..=high).contains(&status))
+    }
+}
+
+/// A named question about a response, answered by a closure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The row it is counted under.
+    pub name: String,
+    /// `|res| …`, true or false.
+    pub closure: ClosureId,
+}
+
+/// How a response gets its class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Classify {
+    /// The value of a field, lower case; `unknown` where it is absent.
+    Header(String),
+    /// The usual cache headers, in their order.
+    CacheStatus,
+    /// `|res| "word"`.
+    Closure(ClosureId),
+}
+
+/// A value extracted from a response into a property of the virtual user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Save {
+    /// The property.
+    pub property: String,
+    /// A JSONPath into the body.
+    pub path: String,
+}
