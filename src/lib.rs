@@ -20,6 +20,7 @@
 //! `src/ARCHITECTURE.md` explains how a run flows through them.
 
 pub mod clock;
+pub mod engine;
 pub mod http;
 pub mod judge;
 pub mod measure;

@@ -1,0 +1,164 @@
+//! The seam between the engine and a script: a flow is a machine that asks for one thing at a time.
+//!
+//! The engine resumes it with the answer to what it asked before; it runs until it asks again or is done.
+//! How it keeps its place between two steps (a coroutine, a state machine of a test) is its own affair.
+//! Dropping it ends it where it stands.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use crate::{
+    clock::Nanos,
+    measure::NameId,
+    plan::{ClosureId, Expect, FlowId, Place},
+    protocol::{Failure, Response, Stamps, TargetId},
+};
+
+use super::user::User;
+
+/// What the engine asks of a script.
+pub trait Script {
+    /// Starts a closure for a virtual user. Nothing of it runs before the first [`FlowRun::resume`].
+    fn begin(&self, call: Call, user: &Rc<User>) -> Box<dyn FlowRun>;
+
+    /// Asks a template's check about a response.
+    ///
+    /// # Errors
+    /// The closure failed or gave no boolean.
+    fn check(&self, closure: ClosureId, response: &Rc<Reply>, user: &Rc<User>) -> Result<bool, Fault>;
+
+    /// Asks a template's classifier for a response's class.
+    ///
+    /// # Errors
+    /// The closure failed or gave no word.
+    fn classify(&self, closure: ClosureId, response: &Rc<Reply>, user: &Rc<User>) -> Result<String, Fault>;
+
+    /// Extracts a value by a path from a response's JSON body into a property of the user.
+    ///
+    /// # Errors
+    /// The body is not JSON, or the path finds nothing.
+    fn save(&self, property: &str, path: &str, response: &Rc<Reply>, user: &Rc<User>) -> Result<(), Fault>;
+}
+
+/// Which closure, and what it is given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// A flow of a mix.
+    Flow(FlowId),
+    /// A target's `on_start` or `on_stop`.
+    Hook(ClosureId),
+    /// `setup`; its value is in [`End::Completed`].
+    Setup(ClosureId),
+    /// `teardown`, with what `setup` returned.
+    Teardown(ClosureId),
+}
+
+/// A started closure.
+pub trait FlowRun {
+    /// Runs to the next step. Not called again after [`Step::Done`]. Must not panic: a panic inside the script
+    /// is [`Fault`]'s affair.
+    fn resume(&mut self, answer: Answer) -> Step;
+}
+
+/// What a flow asks for.
+#[derive(Debug)]
+pub enum Step {
+    /// One request.
+    Send(Box<Request>),
+    /// Several at once.
+    Batch(Vec<Request>),
+    /// A pause, in nanoseconds.
+    Think(Nanos),
+    /// Nothing more.
+    Done(End),
+}
+
+/// The answer to a [`Step`].
+#[derive(Debug)]
+pub enum Answer {
+    /// There was no step yet.
+    Start,
+    /// To [`Step::Send`].
+    Response(Rc<Reply>),
+    /// To [`Step::Batch`], in its order.
+    Responses(Vec<Rc<Reply>>),
+    /// To [`Step::Think`].
+    Rested,
+}
+
+/// How a flow ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    /// By itself, with the closure's value where that is of use (`setup`).
+    Completed(serde_json::Value),
+    /// By `vu.fail(reason)`.
+    Failed(String),
+    /// By a mistake in the script.
+    Fault(Fault),
+    /// By `vu.stop()`: this virtual user does no more.
+    StopUser,
+    /// By `vu.abort(reason)`: the run ends.
+    AbortRun(String),
+}
+
+/// A mistake in a script that showed while it ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The innermost place.
+    pub at: Place,
+    /// What is wrong, lower case, without a full stop.
+    pub message: String,
+}
+
+/// A request that a script composed.
+#[derive(Debug)]
+pub struct Request {
+    /// The row it is reported under.
+    pub name: NameId,
+    /// Where it goes.
+    pub target: TargetId,
+    /// See [`crate::protocol::Exchange::wire`]. The buffer returns to the worker's pool.
+    pub wire: Vec<u8>,
+    /// See [`crate::protocol::Exchange::body_at`].
+    pub body_at: usize,
+    /// See [`crate::protocol::Exchange::is_head`].
+    pub is_head: bool,
+    /// Nobody reads the body.
+    pub discard_body: bool,
+    /// Time for the whole request.
+    pub timeout: Nanos,
+    /// What is not an error.
+    pub expect: Expect,
+    /// How the response is labelled.
+    pub classify: Option<crate::plan::Classify>,
+    /// Checks that the request brings with it.
+    pub checks: Vec<crate::plan::Check>,
+    /// What is extracted.
+    pub saves: Vec<crate::plan::Save>,
+}
+
+/// What a request got, as scripts see it. A script may still say what it expected; the sample is filed with
+/// that when the script asks for its next step.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status code, or 0.
+    pub status: u16,
+    /// Why there is no response.
+    pub failure: Option<Failure>,
+    /// When things happened.
+    pub stamps: Stamps,
+    /// The exchange went over a connection that was open already.
+    pub reused: bool,
+    /// Fields and body.
+    pub response: Option<Response>,
+    /// Length of the body, in bytes.
+    pub body_bytes: u64,
+    /// Whether the request ended as expected, by what is known so far.
+    pub expected: Cell<bool>,
+    /// The class, where there is one.
+    pub class: RefCell<Option<Rc<str>>>,
+    /// The sample has been filed: what is said from now on comes too late for it.
+    pub filed: Cell<bool>,
+}

@@ -1,0 +1,493 @@
+//! One iteration: a native template, or a flow driven step by step.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use super::{
+    flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Step},
+    phase_run::{PhaseRun, Work},
+    vu::{Standing, Vu},
+    worker::{Aside, Event, Prepared, Worker},
+};
+use crate::{
+    clock::Nanos,
+    measure::{ClassId, IterationResult, NameId, Sample, SampleResult},
+    pace::Purpose,
+    plan::{Check, Classify, Expect, Save, Step as PlanStep},
+    protocol::{Exchange, Keep, Outcome, Transport},
+};
+
+/// What a virtual user does after an iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It goes on.
+    GoOn,
+    /// It does no more in this phase.
+    Leave,
+}
+
+/// How far a request or a flow got, for those that are dropped in the middle.
+struct Unfinished<'a, T: Transport> {
+    worker: &'a Worker<T>,
+    ledger: u16,
+    name: NameId,
+    planned: Nanos,
+    finished: bool,
+}
+
+impl<T: Transport> Drop for Unfinished<'_, T> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.worker.recorder.borrow_mut().record(&Sample {
+                phase: self.ledger,
+                name: self.name,
+                class: ClassId::NONE,
+                result: SampleResult::Interrupted,
+                status: 0,
+                planned: self.planned,
+                started: self.planned,
+                first_byte: None,
+                end: self.worker.host.now(),
+                bytes_sent: 0,
+                bytes_received: 0,
+            });
+        }
+    }
+}
+
+/// Counts an iteration that is dropped in the middle.
+struct UnfinishedIteration<'a, T: Transport> {
+    worker: &'a Worker<T>,
+    ledger: u16,
+    finished: bool,
+}
+
+impl<T: Transport> Drop for UnfinishedIteration<'_, T> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.worker.recorder.borrow_mut().iteration(self.ledger, IterationResult::Interrupted);
+        }
+    }
+}
+
+/// A response whose sample waits for what the script says about it.
+struct Pending {
+    name: NameId,
+    planned: Nanos,
+    reply: Rc<Reply>,
+    bytes: (u64, u64),
+}
+
+/// What has gone wrong in a flow so far; the worst is what the iteration counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mishap {
+    None,
+    Failed,
+    Timeout,
+}
+
+impl<T: Transport> Worker<T> {
+    /// Runs one iteration, which starts now, to its end and counts it. Says what comes after, and when it ended.
+    pub(super) async fn iterate(&self, run: &PhaseRun, vu: &Vu<T>, work: Work, started: Nanos) -> (After, Nanos) {
+        let ledger = run.ledger();
+        let mut unfinished = UnfinishedIteration { worker: self, ledger, finished: false };
+        vu.user.begin(run.id, run.base + work.k);
+        let (result, after, ended) = match work.step {
+            PlanStep::Template(id) => {
+                let (result, ended) = self.run_template(ledger, vu, &work, &self.templates[id.index()]).await;
+                (result, After::GoOn, ended)
+            }
+            PlanStep::Flow(id) => {
+                let name = self.flow_names[id.index()];
+                let mut whole = Unfinished { worker: self, ledger, name, planned: work.planned, finished: false };
+                let flow = self.script.begin(Call::Flow(id), &vu.user);
+                let (mishap, end) = self.drive(flow, ledger, vu, work.planned).await;
+                let (result, after) = self.conclude(ledger, mishap, &end);
+                let ended = self.host.now();
+                self.recorder.borrow_mut().record(&Sample {
+                    phase: ledger,
+                    name,
+                    class: ClassId::NONE,
+                    result: match result {
+                        IterationResult::Ok => SampleResult::Ok,
+                        IterationResult::Timeout => SampleResult::Error(crate::protocol::ErrorKind::Timeout),
+                        _ => SampleResult::Failed,
+                    },
+                    status: 0,
+                    planned: whole.planned,
+                    started,
+                    first_byte: None,
+                    end: ended,
+                    bytes_sent: 0,
+                    bytes_received: 0,
+                });
+                whole.finished = true;
+                if after == After::Leave {
+                    vu.standing.set(Standing::Gone);
+                }
+                (result, after, ended)
+            }
+        };
+        unfinished.finished = true;
+        self.recorder.borrow_mut().iteration(ledger, result);
+        (after, ended)
+    }
+
+    /// Brings a new virtual user to the point where it may work. False: it cannot.
+    pub(super) async fn log_in(&self, vu: &Vu<T>) -> bool {
+        if vu.standing.get() != Standing::New {
+            return vu.standing.get() == Standing::Ready;
+        }
+        let mut fine = true;
+        for &closure in &self.on_start {
+            fine &= self.run_aside(Call::Hook(closure), Aside::OnStart, vu).await.is_ok();
+        }
+        vu.standing.set(if fine { Standing::Ready } else { Standing::Gone });
+        fine
+    }
+
+    /// Lets a virtual user run its `on_stop`.
+    pub(super) async fn log_out(&self, vu: &Vu<T>) {
+        if vu.standing.replace(Standing::Gone) == Standing::Ready {
+            for &closure in &self.on_stop {
+                // What went wrong has been counted; nothing follows that could fail.
+                let _ = self.run_aside(Call::Hook(closure), Aside::OnStop, vu).await;
+            }
+        }
+    }
+
+    /// Runs a closure that counts in no figure. The error says why it did not complete.
+    pub(super) async fn run_aside(&self, call: Call, aside: Aside, vu: &Vu<T>) -> Result<serde_json::Value, String> {
+        let ledger = self.ledger_of(aside);
+        let purpose = if matches!(aside, Aside::OnStart | Aside::OnStop) { Purpose::User } else { Purpose::Frame };
+        vu.user.step_aside(purpose, ledger);
+        let flow = self.script.begin(call, &vu.user);
+        let (_, end) = self.drive(flow, ledger, vu, self.host.now()).await;
+        self.conclude(ledger, Mishap::None, &end);
+        match end {
+            End::Completed(value) => Ok(value),
+            End::Failed(reason) | End::AbortRun(reason) => Err(reason),
+            End::Fault(fault) => Err(describe(&fault)),
+            End::StopUser => Err("the virtual user was stopped".to_owned()),
+        }
+    }
+
+    /// Counts how a flow ended.
+    fn conclude(&self, ledger: u16, mishap: Mishap, end: &End) -> (IterationResult, After) {
+        let by_requests = match mishap {
+            Mishap::None => IterationResult::Ok,
+            Mishap::Failed => IterationResult::Failed,
+            Mishap::Timeout => IterationResult::Timeout,
+        };
+        match end {
+            End::Completed(_) => (by_requests, After::GoOn),
+            End::Failed(reason) => {
+                self.recorder.borrow_mut().failure(ledger, reason);
+                (IterationResult::Failed, After::GoOn)
+            }
+            End::Fault(fault) => {
+                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                (IterationResult::Failed, After::GoOn)
+            }
+            End::StopUser => (by_requests, After::Leave),
+            End::AbortRun(reason) => {
+                self.tell(Event::Abort(reason.clone()));
+                (by_requests, After::Leave)
+            }
+        }
+    }
+
+    async fn run_template(
+        &self,
+        ledger: u16,
+        vu: &Vu<T>,
+        work: &Work,
+        prepared: &Prepared,
+    ) -> (IterationResult, Nanos) {
+        let compiled = &prepared.compiled;
+        let mut exchange = Exchange {
+            target: compiled.target,
+            wire: &[],
+            body_at: 0,
+            is_head: compiled.is_head,
+            timeout: compiled.timeout,
+            keep: prepared.keep,
+            body_bytes_max: compiled.body_bytes_max,
+        };
+        let unchanging = compiled.unchanging(&vu.user.fields.borrow());
+        let outcome = if let Some((wire, body_at)) = unchanging {
+            exchange.wire = wire;
+            exchange.body_at = body_at;
+            self.exchange(ledger, prepared.name, vu, work.planned, exchange).await
+        } else {
+            let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
+            let written = {
+                let fields = vu.user.fields.borrow();
+                vu.user.draw(self.wall_ms(), |context| {
+                    compiled.write(&mut wire, &mut scratch, &fields, &self.drawers, context)
+                })
+            };
+            self.buffers.give(scratch);
+            match written {
+                Ok(body_at) => {
+                    exchange.wire = &wire;
+                    exchange.body_at = body_at;
+                    let outcome = self.exchange(ledger, prepared.name, vu, work.planned, exchange).await;
+                    self.buffers.give(wire);
+                    outcome
+                }
+                Err(error) => {
+                    self.buffers.give(wire);
+                    self.recorder.borrow_mut().script_error(ledger, "data", &error.to_string());
+                    self.tell(Event::Exhausted(crate::plan::PhaseId(u32::from(ledger))));
+                    return (IterationResult::Failed, self.host.now());
+                }
+            }
+        };
+        if prepared.keep == Keep::Nothing {
+            let expected = outcome.failure.is_none() && compiled.expect.accepts(outcome.status);
+            self.file(ledger, prepared.name, ClassId::NONE, work.planned, &Measured::of(&outcome), expected);
+            return (iteration_result(&Measured::of(&outcome), expected), outcome.stamps.end);
+        }
+        let bytes = (outcome.bytes_sent, outcome.bytes_received);
+        let reply = into_reply(outcome, &compiled.expect);
+        self.examine(ledger, &reply, vu, &compiled.checks, compiled.classify.as_ref(), &compiled.saves);
+        self.file_reply(ledger, &Pending { name: prepared.name, planned: work.planned, reply: reply.clone(), bytes });
+        (iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end)
+    }
+
+    /// Carries one exchange; one that is dropped in the middle is filed as interrupted.
+    async fn exchange(&self, ledger: u16, name: NameId, vu: &Vu<T>, planned: Nanos, exchange: Exchange<'_>) -> Outcome {
+        let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
+        let outcome = self.transport.exchange(&vu.session, exchange).await;
+        unfinished.finished = true;
+        if let Some(failure) = &outcome.failure {
+            self.recorder.borrow_mut().error_example(ledger, name, failure.kind, &failure.detail);
+        }
+        outcome
+    }
+
+    /// Runs what a request brings with it over its response.
+    fn examine(
+        &self,
+        ledger: u16,
+        reply: &Rc<Reply>,
+        vu: &Vu<T>,
+        checks: &[Check],
+        classify: Option<&Classify>,
+        saves: &[Save],
+    ) {
+        if reply.failure.is_some() {
+            for check in checks {
+                self.recorder.borrow_mut().check(ledger, &check.name, false);
+            }
+            return;
+        }
+        let class = match classify {
+            None => None,
+            Some(Classify::Header(name)) => Some(header_class(reply, name)),
+            Some(Classify::CacheStatus) => Some(super::class::cache_status(reply).to_owned()),
+            Some(Classify::Closure(closure)) => match self.script.classify(*closure, reply, &vu.user) {
+                Ok(word) => Some(word),
+                Err(fault) => {
+                    self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                    Some("unknown".to_owned())
+                }
+            },
+        };
+        if let Some(class) = class {
+            *reply.class.borrow_mut() = Some(class.into());
+        }
+        for check in checks {
+            let passed = self.script.check(check.closure, reply, &vu.user).unwrap_or_else(|fault| {
+                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                false
+            });
+            self.recorder.borrow_mut().check(ledger, &check.name, passed);
+        }
+        for save in saves {
+            if let Err(fault) = self.script.save(&save.property, &save.path, reply, &vu.user) {
+                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                reply.expected.set(false);
+            }
+        }
+    }
+
+    /// Drives a flow to its end. Requests are planned when the step before them ended.
+    async fn drive(&self, mut flow: Box<dyn FlowRun>, ledger: u16, vu: &Vu<T>, planned: Nanos) -> (Mishap, End) {
+        let mut planned = planned;
+        let mut answer = Answer::Start;
+        let mut pending: Vec<Pending> = Vec::new();
+        let mut mishap = Mishap::None;
+        loop {
+            let step = flow.resume(answer);
+            for pending in pending.drain(..) {
+                self.file_reply(ledger, &pending);
+                mishap = mishap.max(mishap_of(&pending.reply));
+            }
+            match step {
+                Step::Done(end) => return (mishap, end),
+                Step::Think(pause) => {
+                    let until = self.host.now() + pause;
+                    self.host.sleep_until(until).await;
+                    planned = until;
+                    answer = Answer::Rested;
+                }
+                Step::Send(request) => {
+                    let sent = self.send(ledger, vu, planned, *request).await;
+                    planned = sent.reply.stamps.end;
+                    answer = Answer::Response(sent.reply.clone());
+                    pending.push(sent);
+                }
+                Step::Batch(requests) => {
+                    let all = requests.into_iter().map(|request| self.send(ledger, vu, planned, request));
+                    let sent = futures_util::future::join_all(all).await;
+                    planned = sent.iter().map(|pending| pending.reply.stamps.end).max().unwrap_or(planned);
+                    answer = Answer::Responses(sent.iter().map(|pending| pending.reply.clone()).collect());
+                    pending.extend(sent);
+                }
+            }
+        }
+    }
+
+    async fn send(&self, ledger: u16, vu: &Vu<T>, planned: Nanos, request: Request) -> Pending {
+        let name = request.name;
+        let exchange = Exchange {
+            target: request.target,
+            wire: &request.wire,
+            body_at: request.body_at,
+            is_head: request.is_head,
+            timeout: request.timeout,
+            keep: if request.discard_body { Keep::Head } else { Keep::Body },
+            body_bytes_max: self.plan.targets[usize::from(request.target.0)].body_bytes_max,
+        };
+        let outcome = self.exchange(ledger, name, vu, planned, exchange).await;
+        let bytes = (outcome.bytes_sent, outcome.bytes_received);
+        let reply = into_reply(outcome, &request.expect);
+        self.examine(ledger, &reply, vu, &request.checks, request.classify.as_ref(), &request.saves);
+        self.buffers.give(request.wire);
+        Pending { name, planned, reply, bytes }
+    }
+
+    fn file_reply(&self, ledger: u16, pending: &Pending) {
+        let class = match &*pending.reply.class.borrow() {
+            Some(word) => self.recorder.borrow_mut().class(word),
+            None => ClassId::NONE,
+        };
+        let measured = Measured::of_reply(&pending.reply, pending.bytes);
+        self.file(ledger, pending.name, class, pending.planned, &measured, pending.reply.expected.get());
+        pending.reply.filed.set(true);
+    }
+
+    fn file(&self, ledger: u16, name: NameId, class: ClassId, planned: Nanos, measured: &Measured<'_>, expected: bool) {
+        let mut recorder = self.recorder.borrow_mut();
+        if measured.failure.is_none() && !expected {
+            recorder.status_example(ledger, name, measured.status);
+        }
+        if let Some(reused) = measured.connection {
+            recorder.connection(ledger, reused);
+        }
+        recorder.record(&Sample {
+            phase: ledger,
+            name,
+            class,
+            result: match measured.failure {
+                Some(failure) => SampleResult::Error(failure.kind),
+                None if expected => SampleResult::Ok,
+                None => SampleResult::FailedStatus,
+            },
+            status: measured.status,
+            planned,
+            started: measured.stamps.start,
+            first_byte: measured.stamps.first_byte,
+            end: measured.stamps.end,
+            bytes_sent: measured.bytes.0,
+            bytes_received: measured.bytes.1,
+        });
+    }
+}
+
+/// What of an exchange is filed.
+struct Measured<'a> {
+    status: u16,
+    failure: Option<&'a crate::protocol::Failure>,
+    stamps: &'a crate::protocol::Stamps,
+    bytes: (u64, u64),
+    connection: Option<bool>,
+}
+
+/// Whether an exchange went over a connection that was open already; none if there was no connection.
+fn connection_of(stamps: &crate::protocol::Stamps, reused: bool) -> Option<bool> {
+    (reused || stamps.connected.is_some()).then_some(reused)
+}
+
+impl<'a> Measured<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        Self {
+            status: outcome.status,
+            failure: outcome.failure.as_ref(),
+            stamps: &outcome.stamps,
+            bytes: (outcome.bytes_sent, outcome.bytes_received),
+            connection: connection_of(&outcome.stamps, outcome.reused),
+        }
+    }
+
+    fn of_reply(reply: &'a Reply, bytes: (u64, u64)) -> Self {
+        Self {
+            status: reply.status,
+            failure: reply.failure.as_ref(),
+            stamps: &reply.stamps,
+            bytes,
+            connection: connection_of(&reply.stamps, reply.reused),
+        }
+    }
+}
+
+fn into_reply(outcome: Outcome, expect: &Expect) -> Rc<Reply> {
+    let expected = outcome.failure.is_none() && expect.accepts(outcome.status);
+    Rc::new(Reply {
+        status: if outcome.failure.is_some() { 0 } else { outcome.status },
+        failure: outcome.failure,
+        stamps: outcome.stamps,
+        reused: outcome.reused,
+        response: outcome.response,
+        body_bytes: outcome.body_bytes,
+        expected: Cell::new(expected),
+        class: RefCell::new(None),
+        filed: Cell::new(false),
+    })
+}
+
+fn mishap_of(reply: &Reply) -> Mishap {
+    match &reply.failure {
+        Some(failure) if failure.kind.is_timeout() => Mishap::Timeout,
+        Some(_) => Mishap::Failed,
+        None if reply.expected.get() => Mishap::None,
+        None => Mishap::Failed,
+    }
+}
+
+fn iteration_result(measured: &Measured<'_>, expected: bool) -> IterationResult {
+    match measured.failure {
+        Some(failure) if failure.kind.is_timeout() => IterationResult::Timeout,
+        Some(_) => IterationResult::Failed,
+        None if expected => IterationResult::Ok,
+        None => IterationResult::Failed,
+    }
+}
+
+fn header_class(reply: &Reply, name: &str) -> String {
+    let value = reply.response.as_ref().and_then(|response| response.field(name));
+    value.map_or_else(|| "unknown".to_owned(), |value| String::from_utf8_lossy(value).to_ascii_lowercase())
+}
+
+fn place(at: &crate::plan::Place) -> String {
+    let file = if at.file.is_empty() { "script" } else { &at.file };
+    if at.line == 0 { file.to_owned() } else { format!("{file}:{}:{}", at.line, at.column) }
+}
+
+fn describe(fault: &Fault) -> String {
+    format!("{} ({})", fault.message, place(&fault.at))
+}

@@ -1,0 +1,20 @@
+//! The engine.
+mod class;
+mod closed;
+pub mod flow;
+pub mod host;
+mod iteration;
+mod open;
+mod phase_run;
+pub mod render;
+pub mod sim;
+pub mod timer;
+pub mod user;
+mod vu;
+mod worker;
+
+pub use open::arrival_plan;
+pub use worker::{Aside, Event, PhaseEnd, Worker, WorkerParts};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,380 @@
+//! From templates to bytes on the wire.
+//!
+//! What does not change from request to request is joined ahead: a template without holes is one buffer, sent
+//! as it stands.
+
+use std::borrow::Cow;
+
+use super::user::Field;
+use crate::{
+    clock::Nanos,
+    plan::{
+        Body, Check, Classify, DrawContext, DrawError, Drawers, Escape, Expect, GeneratorId, Piece, Plan, Save, Target,
+        Template, Text,
+    },
+    protocol::TargetId,
+};
+
+/// A template, ready to be sent many times.
+#[derive(Debug)]
+pub struct Compiled {
+    /// See [`Template::name`].
+    pub name: String,
+    /// Where it goes.
+    pub target: TargetId,
+    /// The method is HEAD.
+    pub is_head: bool,
+    /// Time for the whole request.
+    pub timeout: Nanos,
+    /// A longer body is an error, in bytes.
+    pub body_bytes_max: u64,
+    /// What is not an error.
+    pub expect: Expect,
+    /// Counted on every response.
+    pub checks: Vec<Check>,
+    /// How responses are labelled.
+    pub classify: Option<Classify>,
+    /// What is extracted.
+    pub saves: Vec<Save>,
+    /// The body need not be kept.
+    pub discard_body: bool,
+    /// The request line, `host`, and the template's own fields, each with its CRLF.
+    head: Parts,
+    /// The target's fields: name in lower case, and line. A virtual user's own field replaces them.
+    defaults: Vec<Field>,
+    /// Names of the template's own fields, lower case: no others of that name are sent.
+    own: Vec<Box<str>>,
+    body: Parts,
+    /// The body's length is sent even if it is 0.
+    states_length: bool,
+    /// The whole request, where it has no holes and the user adds nothing; with the body's offset.
+    whole: Option<(Vec<u8>, usize)>,
+}
+
+/// Bytes with holes; neighbouring bytes are joined.
+#[derive(Debug, Default)]
+struct Parts(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Bytes(Vec<u8>),
+    Draw(GeneratorId, Escape),
+}
+
+impl Parts {
+    fn bytes(&mut self, bytes: &[u8]) {
+        match self.0.last_mut() {
+            Some(Part::Bytes(last)) => last.extend_from_slice(bytes),
+            _ => self.0.push(Part::Bytes(bytes.to_vec())),
+        }
+    }
+
+    fn text(&mut self, text: &Text) {
+        for piece in &text.0 {
+            match piece {
+                Piece::Literal(literal) => self.bytes(literal.as_bytes()),
+                Piece::Draw(generator, escape) => self.0.push(Part::Draw(*generator, *escape)),
+            }
+        }
+    }
+
+    fn has_holes(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Draw(..)))
+    }
+
+    fn write(&self, out: &mut Vec<u8>, drawers: &Drawers, context: &mut DrawContext<'_>) -> Result<(), DrawError> {
+        for part in &self.0 {
+            match part {
+                Part::Bytes(bytes) => out.extend_from_slice(bytes),
+                Part::Draw(generator, escape) => drawers.write(*generator, *escape, out, context)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The only part's bytes, where there are no holes.
+    fn literal(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [] => Some(&[]),
+            [Part::Bytes(bytes)] => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// Host and port as the `host` field gives them.
+fn authority(target: &Target) -> String {
+    let host = target.url.host_str().unwrap_or_default();
+    match target.url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn defaults(target: &Target) -> Vec<Field> {
+    target
+        .headers
+        .iter()
+        .map(|(name, value)| Field {
+            name: name.to_ascii_lowercase().into(),
+            line: format!("{name}: {value}\r\n").into_bytes().into(),
+        })
+        .collect()
+}
+
+/// What a request asks of the server's answer, whatever its parts: the fields every HTTP client sends.
+const USER_AGENT: &str = concat!("loadr/", env!("CARGO_PKG_VERSION"));
+
+impl Compiled {
+    /// Compiles a template of a plan.
+    pub fn new(template: &Template, plan: &Plan) -> Self {
+        let target = &plan.targets[usize::from(template.target.0)];
+        let prefix = target.url.path().trim_end_matches('/');
+        let mut head = Parts::default();
+        head.bytes(format!("{} {prefix}", template.method).as_bytes());
+        head.text(&template.path);
+        for (position, (name, value)) in template.query.iter().enumerate() {
+            let has_query = template.path.0.iter().any(|p| matches!(p, Piece::Literal(text) if text.contains('?')));
+            head.bytes(if position == 0 && !has_query { b"?" } else { b"&" });
+            head.text(name);
+            head.bytes(b"=");
+            head.text(value);
+        }
+        head.bytes(b" HTTP/1.1\r\n");
+        let own: Vec<Box<str>> = template.headers.iter().map(|(name, _)| name.to_ascii_lowercase().into()).collect();
+        let lacks = |name: &str| !own.iter().any(|known| **known == *name);
+        if lacks("host") {
+            head.bytes(format!("host: {}\r\n", authority(target)).as_bytes());
+        }
+        let default_names: Vec<String> = target.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        if lacks("user-agent") && !default_names.iter().any(|name| name == "user-agent") {
+            head.bytes(format!("user-agent: {USER_AGENT}\r\n").as_bytes());
+        }
+        if lacks("accept") && !default_names.iter().any(|name| name == "accept") {
+            head.bytes(b"accept: */*\r\n");
+        }
+        if !target.keepalive && lacks("connection") {
+            head.bytes(b"connection: close\r\n");
+        }
+        for (name, value) in &template.headers {
+            head.bytes(format!("{name}: ").as_bytes());
+            head.text(value);
+            head.bytes(b"\r\n");
+        }
+        let mut body = Parts::default();
+        let content_type = match &template.body {
+            Body::None => None,
+            Body::Text { content_type, text } => {
+                body.text(text);
+                content_type.as_deref()
+            }
+            Body::Bytes { content_type, bytes } => {
+                body.bytes(bytes);
+                content_type.as_deref()
+            }
+        };
+        if let Some(content_type) = content_type
+            && lacks("content-type")
+        {
+            head.bytes(format!("content-type: {content_type}\r\n").as_bytes());
+        }
+        let states_length = template.body != Body::None || matches!(template.method.as_str(), "POST" | "PUT" | "PATCH");
+        let defaults: Vec<Field> = defaults(target).into_iter().filter(|field| lacks(&field.name)).collect();
+        let mut compiled = Self {
+            name: template.name.clone(),
+            target: template.target,
+            is_head: template.method == "HEAD",
+            timeout: template.timeout.unwrap_or(target.timeout).as_nanos() as Nanos,
+            body_bytes_max: target.body_bytes_max,
+            expect: template.expect.clone(),
+            checks: template.checks.clone(),
+            classify: template.classify.clone(),
+            saves: template.saves.clone(),
+            discard_body: template.discard_body,
+            head,
+            defaults,
+            own,
+            body,
+            states_length,
+            whole: None,
+        };
+        if let (Some(head), Some(body)) = (compiled.head.literal(), compiled.body.literal()) {
+            let mut wire = head.to_vec();
+            compiled.finish(&mut wire, &[], body);
+            let body_at = wire.len() - body.len();
+            compiled.whole = Some((wire, body_at));
+        }
+        compiled
+    }
+
+    /// Whether the request draws values.
+    pub fn has_holes(&self) -> bool {
+        self.head.has_holes() || self.body.has_holes()
+    }
+
+    /// The request where it is the same every time for a user that adds no fields; with the body's offset.
+    pub fn unchanging(&self, fields: &[Field]) -> Option<(&[u8], usize)> {
+        match &self.whole {
+            Some((wire, body_at)) if fields.is_empty() => Some((wire, *body_at)),
+            _ => None,
+        }
+    }
+
+    /// Writes the request for a user with these fields into the empty `out`; returns the body's offset.
+    /// `scratch` is an empty buffer for the body.
+    ///
+    /// # Errors
+    /// A data set has no row left.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
+        fields: &[Field],
+        drawers: &Drawers,
+        context: &mut DrawContext<'_>,
+    ) -> Result<usize, DrawError> {
+        self.head.write(out, drawers, context)?;
+        let body = match self.body.literal() {
+            Some(body) => Cow::Borrowed(body),
+            None => {
+                self.body.write(scratch, drawers, context)?;
+                Cow::Borrowed(scratch.as_slice())
+            }
+        };
+        self.finish(out, fields, &body);
+        Ok(out.len() - body.len())
+    }
+
+    /// Appends everything after the template's own fields.
+    fn finish(&self, out: &mut Vec<u8>, fields: &[Field], body: &[u8]) {
+        for default in &self.defaults {
+            if !fields.iter().any(|field| field.name == default.name) {
+                out.extend_from_slice(&default.line);
+            }
+        }
+        for field in fields {
+            if !self.own.contains(&field.name) {
+                out.extend_from_slice(&field.line);
+            }
+        }
+        if self.states_length {
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(body);
+    }
+}
+
+/// Composes the requests of scripts, whose paths are known only when they run.
+#[derive(Debug)]
+pub struct Composer {
+    targets: Vec<Prepared>,
+}
+
+/// What every request to a target starts with.
+#[derive(Debug)]
+struct Prepared {
+    /// The path all paths are appended to.
+    prefix: String,
+    /// From the end of the request line to the first field that may differ.
+    fixed: Vec<u8>,
+    defaults: Vec<Field>,
+    timeout: Nanos,
+}
+
+impl Composer {
+    /// A composer for a plan's targets.
+    pub fn new(plan: &Plan) -> Self {
+        let targets = plan
+            .targets
+            .iter()
+            .map(|target| {
+                let defaults = defaults(target);
+                let mut fixed = format!(" HTTP/1.1\r\nhost: {}\r\n", authority(target));
+                if !defaults.iter().any(|field| &*field.name == "user-agent") {
+                    fixed.push_str(&format!("user-agent: {USER_AGENT}\r\n"));
+                }
+                if !defaults.iter().any(|field| &*field.name == "accept") {
+                    fixed.push_str("accept: */*\r\n");
+                }
+                if !target.keepalive {
+                    fixed.push_str("connection: close\r\n");
+                }
+                Prepared {
+                    prefix: target.url.path().trim_end_matches('/').to_owned(),
+                    fixed: fixed.into_bytes(),
+                    defaults,
+                    timeout: target.timeout.as_nanos() as Nanos,
+                }
+            })
+            .collect();
+        Self { targets }
+    }
+
+    /// The timeout of a target's requests.
+    pub fn timeout(&self, target: TargetId) -> Nanos {
+        self.targets[usize::from(target.0)].timeout
+    }
+
+    /// Writes a request without fields of its own into the empty `out`; returns the body's offset. `path`
+    /// starts with `/`, may have a query, and may hold anything else: what a request line cannot hold is
+    /// percent-encoded.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        target: TargetId,
+        method: &str,
+        path: &str,
+        fields: &[Field],
+        body: Option<(&str, &[u8])>,
+    ) -> usize {
+        let prepared = &self.targets[usize::from(target.0)];
+        out.extend_from_slice(method.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(prepared.prefix.as_bytes());
+        write_path(out, path);
+        out.extend_from_slice(&prepared.fixed);
+        for default in &prepared.defaults {
+            if !fields.iter().any(|field| field.name == default.name) {
+                out.extend_from_slice(&default.line);
+            }
+        }
+        for field in fields {
+            out.extend_from_slice(&field.line);
+        }
+        let content = body.map_or(&[][..], |(_, bytes)| bytes);
+        if let Some((content_type, _)) = body
+            && !fields.iter().any(|field| &*field.name == "content-type")
+        {
+            out.extend_from_slice(b"content-type: ");
+            out.extend_from_slice(content_type.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if body.is_some() || matches!(method, "POST" | "PUT" | "PATCH") {
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(content.len()).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(content);
+        out.len() - content.len()
+    }
+}
+
+/// Appends a path; bytes that would break the request line (space, control, non-ASCII) and the fragment's `#`
+/// are percent-encoded, everything else is the author's own choice.
+fn write_path(out: &mut Vec<u8>, path: &str) {
+    if !path.starts_with('/') {
+        out.push(b'/');
+    }
+    for &byte in path.as_bytes() {
+        if byte > b' ' && byte < 0x7f && byte != b'#' {
+            out.push(byte);
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
