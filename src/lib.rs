@@ -23,6 +23,7 @@ pub mod clock;
 pub mod engine;
 pub mod http;
 pub mod judge;
+pub mod lab;
 pub mod measure;
 pub mod pace;
 pub mod plan;

@@ -1,0 +1,153 @@
+//! The lab: a target server in the binary, to learn and to test against.
+//!
+//! It has the endpoints of a small shop (login, items behind a cache, carts, uploads, a rate limit), servers
+//! of exactly known behaviour under `/lab/` by which a load generator's own figures can be checked
+//! (module `service`), and beside them a port that breaks the rules of HTTP (module `misbehave`). Every request is
+//! logged with its arrival ([`RequestLog`]), so that a test can compare what was measured with what happened.
+//!
+//! `GET /` lists the endpoints; module `routes` holds their table.
+
+mod auth;
+mod cache;
+mod carts;
+mod content;
+mod error;
+mod items;
+mod limited;
+mod log;
+mod misbehave;
+mod observe;
+mod options;
+mod routes;
+mod run;
+mod service;
+mod state;
+mod timer;
+mod upload;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+pub use log::{Entry, RequestLog, fnv1a};
+pub use options::{LabOptions, Service};
+pub use run::run_blocking;
+
+use observe::{Accepting, Peer};
+use state::{Shared, State};
+
+/// Connections that may wait to be accepted: a burst of thousands arrives at once.
+const BACKLOG: u32 = 4_096;
+/// How long requests under way may take to end at a shutdown.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often the log's file is brought up to date.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// A running lab. Dropped, it stops accepting; [`Lab::shutdown`] also waits for its end.
+#[derive(Debug)]
+pub struct Lab {
+    addr: SocketAddr,
+    misbehaving_addr: SocketAddr,
+    state: Shared,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Lab {
+    /// Starts a lab on the current runtime. `threads` and `until_stdin_closes` are [`run_blocking`]'s.
+    ///
+    /// # Errors
+    /// The address is taken or not of this machine, the log file cannot be opened, or no thread is left.
+    pub async fn start(options: LabOptions) -> io::Result<Self> {
+        let listener = listen(options.bind_addr())?;
+        let addr = listener.local_addr()?;
+        let misbehaving = misbehave::bind(addr).await?;
+        let misbehaving_addr = misbehaving.local_addr()?;
+        let state = Arc::new(State::new(options)?);
+        state.misbehaving.get_or_init(|| misbehaving_addr);
+
+        let (stop, stopped) = oneshot::channel::<()>();
+        let service = routes::router(state.clone()).into_make_service_with_connect_info::<Peer>();
+        let accepting = Accepting { listener, state: state.clone() };
+        let server = tokio::spawn(async move {
+            let until_stopped = async {
+                // A dropped sender is a signal as well.
+                let _ = stopped.await;
+            };
+            // Serving ends by the signal alone, never with an error.
+            let _ = axum::serve(accepting, service).with_graceful_shutdown(until_stopped).await;
+        });
+        let mut helpers = vec![tokio::spawn(misbehave::serve(misbehaving))];
+        if state.log_file.is_some() {
+            helpers.push(tokio::spawn(flush_regularly(state.clone())));
+        }
+        Ok(Self { addr, misbehaving_addr, state, stop: Some(stop), server: Some(server), helpers })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where the server listens that breaks the rules.
+    pub fn misbehaving_addr(&self) -> SocketAddr {
+        self.misbehaving_addr
+    }
+
+    /// The requests so far. A request is in it once its answer's head is on the way.
+    pub fn log(&self) -> &RequestLog {
+        &self.state.log
+    }
+
+    /// Stops accepting, lets requests under way end for at most two seconds, and saves the log.
+    ///
+    /// # Errors
+    /// The log file cannot be written.
+    pub async fn shutdown(mut self) -> io::Result<()> {
+        self.stop.take();
+        if let Some(mut server) = self.server.take()
+            && tokio::time::timeout(GRACE, &mut server).await.is_err()
+        {
+            server.abort();
+        }
+        self.state.flush_log()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.helpers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let bind = || {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A lab that is restarted finds its port in TIME_WAIT.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|error: io::Error| io::Error::new(error.kind(), format!("failed to listen on {addr}: {error}")))
+}
+
+async fn flush_regularly(state: Shared) {
+    let mut ticks = tokio::time::interval(FLUSH_EVERY);
+    loop {
+        ticks.tick().await;
+        let state = state.clone();
+        let flushed = tokio::task::spawn_blocking(move || state.flush_log()).await;
+        if let Ok(Err(error)) = flushed {
+            eprintln!("failed to write the lab's log: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
