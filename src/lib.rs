@@ -28,4 +28,5 @@ pub mod measure;
 pub mod pace;
 pub mod plan;
 pub mod protocol;
+pub mod script;
 pub mod stats;

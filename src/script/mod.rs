@@ -1,0 +1,218 @@
+//! The script language: evaluates the top level of a script into a [`Plan`], keeps its closures for the run,
+//! and explains mistakes. The only module that knows Rhai.
+
+mod body;
+mod call;
+mod confine;
+mod data_cache;
+mod draft;
+mod engine;
+mod explain;
+mod modules;
+mod phases;
+mod quantity;
+mod redact;
+mod render;
+mod run;
+mod state;
+mod text;
+mod words;
+
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
+
+pub use data_cache::DataCache;
+pub use draft::{Classifier, RequestDraft};
+pub use engine::ITEMS_MAX;
+pub use explain::{Thrown, explain};
+pub use modules::{STDLIB, StdModule};
+pub use quantity::{Pace, Span};
+pub use redact::Redactor;
+pub use render::{Sources, render_problems};
+use rhai::{AST, Engine, Scope};
+pub use run::Runtime;
+pub use state::{Closure, ScriptState, Stage};
+pub use words::{
+    Receiver, Stages, Word,
+    data::{DataHandle, Row},
+    generators::GeneratorHandle,
+    request::{Extract, Request},
+    words,
+};
+
+use crate::plan::{Drawers, Place, Plan, Problem, validate};
+
+/// What a function of the language gives.
+type Fallible<T> = Result<T, Box<rhai::EvalAltResult>>;
+
+/// A larger script is none, in bytes.
+const SCRIPT_BYTES_MAX: u64 = 1 << 20;
+
+/// What a script may use.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The environment: names and values, of which a later one wins.
+    pub env: Vec<(String, String)>,
+    /// Folders it may read from, beside its own.
+    pub allow_read: Vec<PathBuf>,
+    /// Data files that were read already. Give the workers of one process the same.
+    pub data_cache: Arc<DataCache>,
+}
+
+/// A script that was evaluated: its plan, and what runs it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the script declared; valid.
+    pub plan: Plan,
+    /// The engine that knows its words.
+    pub engine: Engine,
+    /// The compiled script.
+    pub ast: AST,
+    /// Its closures, by [`ClosureId`](crate::plan::ClosureId).
+    pub closures: Vec<Closure>,
+    /// Its texts, for messages.
+    pub sources: Sources,
+    /// The plan's generators and data, ready to draw from.
+    pub drawers: Rc<Drawers>,
+    /// What the words share; in the run stage from now on.
+    pub shared: Rc<ScriptState>,
+}
+
+/// Mistakes of a script, with the texts to show them in.
+#[derive(Debug)]
+pub struct LoadError {
+    /// All that was found; never empty.
+    pub problems: Vec<Problem>,
+    /// The script and the modules it got to.
+    pub sources: Sources,
+    /// Secrets that a message may quote.
+    pub redactor: Redactor,
+}
+
+impl LoadError {
+    /// As a text for a terminal.
+    pub fn render(&self, color: bool) -> String {
+        self.redactor.redact(&render_problems(&self.problems, &self.sources, color)).into_owned()
+    }
+}
+
+/// Evaluates the script in a file. Deterministic: the same text, options and data files give the same plan.
+///
+/// Call it on a thread with at least 64 MiB of stack: nested expressions within the limits of the engine may
+/// need much of it.
+///
+/// # Errors
+/// Every mistake that was found in the script.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, LoadError> {
+    let name = path.to_string_lossy();
+    let unreadable = |message: String| LoadError {
+        problems: vec![Problem::nowhere(format!("failed to read `{name}`: {message}"))],
+        sources: Sources::new(&name, ""),
+        redactor: Redactor::default(),
+    };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string().to_lowercase()))?.len();
+    if size > SCRIPT_BYTES_MAX {
+        return Err(unreadable("it is larger than 1 MiB".to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string().to_lowercase()))?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    evaluate(&name, &text, folder, options)
+}
+
+/// As [`load`], for a script that is in memory: it may read the files of the current folder.
+///
+/// # Errors
+/// Every mistake that was found in the script.
+pub fn load_source(name: &str, text: &str, options: &LoadOptions) -> Result<Loaded, LoadError> {
+    evaluate(name, text, PathBuf::new(), options)
+}
+
+fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> Result<Loaded, LoadError> {
+    let state = Rc::new(ScriptState::new(options, folder, Sources::new(name, text)));
+    let engine = engine::build(&state);
+    let compiled = engine.compile(text);
+    let ast = match compiled {
+        Ok(ast) => ast,
+        Err(error) => {
+            state.problem(explain(&error.into(), &state, None));
+            return Err(failed(&state));
+        }
+    };
+    if let Err(error) = engine.run_ast_with_scope(&mut Scope::new(), &ast)
+        && !explain::is_exit(&error)
+    {
+        // The plan is half made: what it lacks is no mistake of its own. The last phase is the one that was being
+        // declared; those before it are whole.
+        let mut problems = Vec::new();
+        for draft in state.phases.borrow().iter().rev().skip(1).map(|draft| draft.borrow()) {
+            if !draft.repeated {
+                phases::assemble(&draft, &mut problems);
+            }
+        }
+        problems.into_iter().for_each(|problem| state.problem(problem));
+        state.problem(explain(&error, &state, None));
+        return Err(failed(&state));
+    }
+    finish(&state, text);
+    if !state.problems.borrow().is_empty() {
+        return Err(failed(&state));
+    }
+    let plan = state.plan.borrow().clone();
+    let drawers = Rc::new(Drawers::new(&plan, &state.tables.borrow()));
+    state.enter_run(drawers.clone());
+    let closures = state.closures.borrow().clone();
+    let sources = state.sources.borrow().clone();
+    Ok(Loaded { plan, engine, ast, closures, sources, drawers, shared: state })
+}
+
+/// Puts the phases together and looks at the whole.
+fn finish(state: &ScriptState, text: &str) {
+    let mut problems = Vec::new();
+    let drafts = state.phases.borrow();
+    let mut incomplete = false;
+    for draft in drafts.iter().map(|draft| draft.borrow()).filter(|draft| !draft.repeated) {
+        match phases::assemble(&draft, &mut problems) {
+            Some(phase) => state.plan.borrow_mut().phases.push(phase),
+            None => incomplete = true,
+        }
+    }
+    let mut plan = state.plan.borrow_mut();
+    plan.title = title(text);
+    // A phase that could not be made is not a phase that does not exist: leave out what would say so.
+    let names: Vec<String> = drafts.iter().map(|draft| draft.borrow().name.clone()).collect();
+    problems.extend(validate(&plan).into_iter().filter(|problem| !(incomplete && blames_missing(problem, &names))));
+    drop(plan);
+    problems.into_iter().for_each(|problem| state.problem(problem));
+}
+
+fn blames_missing(problem: &Problem, phases: &[String]) -> bool {
+    problem.message == "the script has no phase"
+        || phases.iter().any(|name| problem.message.ends_with(&format!("a phase `{name}`, which does not exist")))
+        || phases.iter().any(|name| problem.message.ends_with(&format!("alongside `{name}`, which does not exist")))
+}
+
+/// The first paragraph of the script's own doc comment.
+fn title(script: &str) -> Option<String> {
+    let lines = script.lines().map_while(|line| line.trim_start().strip_prefix("//!")).map(str::trim);
+    let text: Vec<&str> = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).collect();
+    (!text.is_empty()).then(|| text.join(" "))
+}
+
+fn failed(state: &ScriptState) -> LoadError {
+    let mut problems = state.problems.borrow().clone();
+    // In the order of the script, so that a reader goes through it once.
+    let key = |at: &Option<Place>| at.as_ref().map_or((1, 0, 0), |at| (0, at.line, at.column));
+    problems.sort_by_key(|problem| key(&problem.at));
+    LoadError { problems, sources: state.sources.borrow().clone(), redactor: state.redactor.borrow().clone() }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests;

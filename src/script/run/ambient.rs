@@ -1,0 +1,132 @@
+//! Who has the floor: the virtual user whose script runs on this thread at the moment, and what it may use
+//! up before it has to ask for something.
+
+#![expect(unsafe_code, reason = "reaches the yielder of the coroutine that is running; `ask` says why it is sound")]
+
+use std::{
+    cell::{Cell, RefCell},
+    ptr::NonNull,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use corosensei::Yielder;
+use rhai::{Dynamic, Engine};
+
+use crate::engine::{
+    flow::{Answer, Step},
+    user::User,
+};
+
+/// A script that runs this long without asking for anything is ended: its worker does nothing else meanwhile.
+pub(super) const SPIN_MAX: Duration = Duration::from_secs(1);
+/// What calls and expressions of a script may take of its stack; the rest is for values.
+const CALLS_BYTES: usize = 2 << 20;
+/// Operations between two looks at the clock.
+const CLOCK_STRIDE: u64 = 4_096;
+
+/// One closure's run.
+#[derive(Debug)]
+pub(super) struct Ambient {
+    /// Whose run it is.
+    pub(super) user: Rc<User>,
+    /// How to suspend it; none for a closure that may not wait (a check, a classifier).
+    yielder: Cell<Option<NonNull<Yielder<Answer, Step>>>>,
+    /// The lowest address of its stack that is known to be in use.
+    lowest: Rc<Cell<usize>>,
+    /// Below this its stack ends soon.
+    floor: usize,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Ambient>>> = const { RefCell::new(None) };
+    /// Copies of the current ambient's figures, for the check after every operation.
+    static FLOOR: Cell<usize> = const { Cell::new(0) };
+    static LOWEST: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// When the running script was first seen to have used up a stride of operations since it got the floor.
+    static BUSY_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+impl Ambient {
+    /// A run on a stack of its own that starts at `base`.
+    pub(super) fn on_stack(user: Rc<User>, lowest: Rc<Cell<usize>>, base: usize) -> Rc<Self> {
+        Rc::new(Self { user, yielder: Cell::new(None), lowest, floor: base.saturating_sub(CALLS_BYTES) })
+    }
+
+    /// A run on the worker's own stack, which cannot wait.
+    pub(super) fn in_place(user: Rc<User>) -> Rc<Self> {
+        Self::on_stack(user, Rc::new(Cell::new(usize::MAX)), 0)
+    }
+
+    /// Notes the yielder of the coroutine that has just started.
+    pub(super) fn started(&self, yielder: &Yielder<Answer, Step>) {
+        self.yielder.set(Some(NonNull::from(yielder)));
+    }
+
+    /// Gives it the floor while `work` runs.
+    pub(super) fn enter<R>(self: &Rc<Self>, work: impl FnOnce() -> R) -> R {
+        /// Gives the floor back, also when the work panics.
+        struct Restore(Option<Rc<Ambient>>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                let before = self.0.take();
+                let (floor, lowest) =
+                    before.as_ref().map_or((0, usize::MAX), |ambient| (ambient.floor, ambient.lowest.get()));
+                FLOOR.set(floor);
+                if let Some(leaving) = CURRENT.replace(before) {
+                    leaving.lowest.set(LOWEST.get());
+                }
+                LOWEST.set(lowest);
+            }
+        }
+        BUSY_SINCE.set(None);
+        let restore = Restore(CURRENT.replace(Some(self.clone())));
+        FLOOR.set(self.floor);
+        LOWEST.set(self.lowest.get());
+        let result = work();
+        drop(restore);
+        result
+    }
+}
+
+/// The virtual user that has the floor.
+pub(in crate::script) fn current_user() -> Option<Rc<User>> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|ambient| ambient.user.clone()))
+}
+
+/// Suspends the running closure with a step until its answer is there. None: it may not wait.
+pub(super) fn ask(step: Step) -> Option<Answer> {
+    let yielder = CURRENT.with_borrow(|current| current.as_ref().and_then(|ambient| ambient.yielder.get()))?;
+    // SAFETY: the pointer was taken from the reference that corosensei lent the coroutine's body, and is valid
+    // until that body ends. An ambient with a yielder is current only between `enter` and its end, which is
+    // only while the coroutine runs: this code is on its stack, so its body has not ended.
+    let yielder = unsafe { yielder.as_ref() };
+    Some(yielder.suspend(step))
+}
+
+/// What the limits say when they end a script.
+pub(super) const TOO_LONG: &str = "the script ran for a second without a request or a pause";
+pub(super) const TOO_DEEP: &str = "calls are nested too deeply";
+
+/// Makes an engine end scripts that run too long or too deep.
+pub(super) fn limit(engine: &mut Engine) {
+    engine.on_progress(|operations| {
+        let marker = 0_u8;
+        let here = std::ptr::from_ref(&marker) as usize;
+        if here < LOWEST.get() {
+            LOWEST.set(here);
+            if here < FLOOR.get() {
+                return Some(Dynamic::from(TOO_DEEP));
+            }
+        }
+        if operations % CLOCK_STRIDE == 0 {
+            let now = Instant::now();
+            match BUSY_SINCE.get() {
+                None => BUSY_SINCE.set(Some(now)),
+                Some(since) if now - since > SPIN_MAX => return Some(Dynamic::from(TOO_LONG)),
+                Some(_) => {}
+            }
+        }
+        None
+    });
+}

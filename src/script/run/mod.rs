@@ -1,0 +1,222 @@
+//! The run stage: closures of a script as flows of the engine.
+
+mod ambient;
+mod body;
+mod coroutine;
+mod globals;
+mod json;
+mod response;
+mod shared;
+mod stack;
+mod vu;
+
+use std::{cell::RefCell, rc::Rc};
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
+
+pub(super) use self::ambient::current_user;
+use self::{
+    ambient::Ambient,
+    coroutine::CoroutineRun,
+    response::Response,
+    shared::{Ending, Failed, Shared, guarded},
+    stack::StackPool,
+    vu::Vu,
+};
+use super::{Closure, Loaded, explain};
+use crate::{
+    clock::Clock,
+    engine::{
+        flow::{Answer, Call, End, Fault, FlowRun, Reply, Script, Step},
+        render::Composer,
+        user::User,
+    },
+    measure::Recorder,
+    plan::{ClosureId, Place},
+    protocol::BufferPool,
+};
+
+/// A loaded script, ready to run its closures on one worker.
+pub struct Runtime {
+    inner: Rc<Inner>,
+    stacks: StackPool,
+}
+
+struct Inner {
+    engine: Engine,
+    closures: Vec<Closure>,
+    flows: Vec<ClosureId>,
+    shared: Rc<Shared>,
+}
+
+impl Runtime {
+    /// Makes a loaded script ready to run. `buffers` are its worker's, and `epoch_ms` the milliseconds since 1970
+    /// at the clock's origin.
+    pub fn new(
+        loaded: Loaded,
+        clock: Clock,
+        recorder: Rc<RefCell<Recorder>>,
+        buffers: BufferPool,
+        epoch_ms: u64,
+    ) -> Self {
+        let Loaded { plan, mut engine, closures, shared: state, .. } = loaded;
+        state.set_wall(epoch_ms, clock.clone());
+        let shared = Shared::new(state, clock, recorder, Composer::new(&plan), buffers);
+        ambient::limit(&mut engine);
+        response::register(&mut engine, &shared);
+        vu::register(&mut engine, &shared);
+        globals::register(&mut engine, &shared);
+        let flows = plan.flows.iter().map(|flow| flow.closure).collect();
+        Self { inner: Rc::new(Inner { engine, closures, flows, shared }), stacks: StackPool::default() }
+    }
+
+    /// Makes what `setup` returned known as `data()`.
+    pub fn set_data(&self, value: &serde_json::Value) {
+        // Every JSON value is a value of the language.
+        *self.inner.shared.data.borrow_mut() = rhai::serde::to_dynamic(value).unwrap_or(Dynamic::UNIT);
+    }
+
+    fn ask<R>(
+        &self,
+        closure: ClosureId,
+        response: &Rc<Reply>,
+        user: &Rc<User>,
+        read: impl FnOnce(Dynamic) -> Result<R, Failed>,
+    ) -> Result<R, Fault> {
+        let closure = &self.inner.closures[closure.index()];
+        let argument = Dynamic::from(Response(response.clone()));
+        let answer =
+            Ambient::in_place(user.clone()).enter(|| guarded(|| read(closure.call(&self.inner.engine, [argument])?)));
+        answer.map_err(|error| self.inner.fault(&error, closure))
+    }
+}
+
+impl Script for Runtime {
+    fn begin(&self, call: Call, user: &Rc<User>) -> Box<dyn FlowRun> {
+        let inner = self.inner.clone();
+        let id = match call {
+            Call::Flow(flow) => inner.flows[flow.index()],
+            Call::Hook(closure) | Call::Setup(closure) | Call::Teardown(closure) => closure,
+        };
+        let wants_value = matches!(call, Call::Setup(_));
+        let gets_data = matches!(call, Call::Teardown(_));
+        let vu = Vu(user.clone());
+        let run = CoroutineRun::new(&self.stacks, user.clone(), move || {
+            let closure = &inner.closures[id.index()];
+            let mut arguments = vec![Dynamic::from(vu)];
+            if gets_data {
+                arguments.push(inner.shared.data.borrow().clone());
+            }
+            if let Some(arity) = closure.arity {
+                arguments.truncate(arity);
+            }
+            match closure.call(&inner.engine, arguments) {
+                Ok(value) if wants_value => end_of_setup(&value, closure),
+                Ok(_) => End::Completed(serde_json::Value::Null),
+                Err(error) => inner.end_by(&error, closure),
+            }
+        });
+        match run {
+            Ok(run) => Box::new(run),
+            Err(error) => Box::new(Refused(format!("the system gives no stack for another virtual user: {error}"))),
+        }
+    }
+
+    fn check(&self, closure: ClosureId, response: &Rc<Reply>, user: &Rc<User>) -> Result<bool, Fault> {
+        self.ask(closure, response, user, |answer| {
+            answer.as_bool().map_err(|found| format!("a check must give true or false, not {found}").into())
+        })
+    }
+
+    fn classify(&self, closure: ClosureId, response: &Rc<Reply>, user: &Rc<User>) -> Result<String, Fault> {
+        self.ask(closure, response, user, |answer| {
+            answer.into_string().map_err(|found| format!("a classifier must give a word, not {found}").into())
+        })
+    }
+
+    fn save(&self, property: &str, path: &str, response: &Rc<Reply>, user: &Rc<User>) -> Result<(), Fault> {
+        let at = Place::default();
+        let fault = |message: String| Fault { at: at.clone(), message };
+        let parts = json::parse_path(path).map_err(&fault)?;
+        let body = response.response.as_ref().map_or(&[][..], |response| response.body());
+        let raw = json::find(body, &parts)
+            .ok_or_else(|| fault(format!("`.save(\"{property}\", …)`: the body has nothing at `{path}`")))?;
+        let value = json::to_dynamic(raw).map_err(|error| fault(error.to_string()))?;
+        Shared::with_vars(user, |vars| vars.insert(property.into(), value));
+        Ok(())
+    }
+}
+
+/// A flow that could not start.
+struct Refused(String);
+
+impl FlowRun for Refused {
+    fn resume(&mut self, _answer: Answer) -> Step {
+        let message = std::mem::take(&mut self.0);
+        Step::Done(End::Fault(Fault { at: Place::default(), message }))
+    }
+}
+
+fn end_of_setup(value: &Dynamic, closure: &Closure) -> End {
+    let wrong = |message: String| End::Fault(Fault { at: closure.place.clone(), message });
+    // The value leaves for threads whose stacks are not made for deep values.
+    if !json::is_shallow(value, json::DEPTH_MAX) {
+        return wrong(format!("what `setup` returns is more than {} levels deep", json::DEPTH_MAX));
+    }
+    match serde_json::to_value(value) {
+        Ok(value) => End::Completed(value),
+        Err(error) => wrong(format!("what `setup` returns must have a form in JSON: {error}")),
+    }
+}
+
+fn innermost(error: &EvalAltResult) -> &EvalAltResult {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            innermost(inner)
+        }
+        other => other,
+    }
+}
+
+impl Inner {
+    fn end_by(&self, error: &EvalAltResult, closure: &Closure) -> End {
+        if let EvalAltResult::ErrorTerminated(token, _) = innermost(error)
+            && let Some(ending) = token.read_lock::<Ending>()
+        {
+            return match &*ending {
+                Ending::Fail(reason) => End::Failed(reason.clone()),
+                Ending::Stop => End::StopUser,
+                Ending::Abort(reason) => End::AbortRun(reason.clone()),
+            };
+        }
+        End::Fault(self.fault(error, closure))
+    }
+
+    fn fault(&self, error: &EvalAltResult, closure: &Closure) -> Fault {
+        let problem = explain(error, &self.shared.state, Some(&*closure.place.file).filter(|file| !file.is_empty()));
+        let mut message = problem.message;
+        if let EvalAltResult::ErrorTerminated(token, _) = innermost(error)
+            && let Some(reason) = token.read_lock::<ImmutableString>()
+        {
+            message = reason.to_string();
+        }
+        if let Some(help) = problem.help {
+            message = format!("{message}; {help}");
+        }
+        let message = self.shared.state.redactor().redact(&message).into_owned();
+        let mut at = problem.at.filter(|place| place.line > 0).unwrap_or_else(|| closure.place.clone());
+        if at.file.is_empty() {
+            at.file = self.shared.state.sources.borrow().name().into();
+        }
+        Fault { at, message }
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// Runs something as a virtual user, without a way to wait.
+#[cfg(test)]
+pub(super) fn as_user<R>(user: &Rc<User>, work: impl FnOnce() -> R) -> R {
+    Ambient::in_place(user.clone()).enter(work)
+}

@@ -1,0 +1,183 @@
+//! What a script sees of a response.
+
+use std::{rc::Rc, time::Duration};
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+
+use super::{
+    json,
+    shared::{Failed, Shared},
+};
+use crate::{clock::Nanos, engine::flow::Reply, plan::Expect, script::Span};
+
+/// A response in a script; clones are the same response.
+#[derive(Debug, Clone)]
+pub(super) struct Response(pub(super) Rc<Reply>);
+
+impl Response {
+    fn body(&self) -> &[u8] {
+        self.0.response.as_ref().map_or(&[], |response| response.body())
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        let value = self.0.response.as_ref()?.field(name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    fn span(from: Option<u64>, to: Option<u64>) -> Dynamic {
+        match (from, to) {
+            (Some(from), Some(to)) => Dynamic::from(span(to.saturating_sub(from))),
+            _ => Dynamic::UNIT,
+        }
+    }
+
+    fn timings(&self) -> Map {
+        let stamps = &self.0.stamps;
+        let start = Some(stamps.start);
+        let connect_from = stamps.resolved.or(start);
+        let ready = stamps.secured.or(stamps.connected).or(start);
+        [
+            ("dns", Self::span(start, stamps.resolved)),
+            ("connect", Self::span(connect_from, stamps.connected)),
+            ("tls", Self::span(stamps.connected, stamps.secured)),
+            ("send", Self::span(ready, stamps.sent)),
+            ("wait", Self::span(stamps.sent, stamps.first_byte)),
+            ("receive", Self::span(stamps.first_byte, Some(stamps.end))),
+        ]
+        .into_iter()
+        .map(|(name, span)| (name.into(), span))
+        .collect()
+    }
+
+    /// The whole body as JSON.
+    fn json(&self) -> Result<Dynamic, Failed> {
+        let body = self.body();
+        serde_json::from_slice(body).map_err(|_| self.not_json())
+    }
+
+    /// One value of a JSON body; `()` where the path leads nowhere.
+    fn json_at(&self, path: &str) -> Result<Dynamic, Failed> {
+        let parts = json::parse_path(path)?;
+        let body = self.body();
+        match json::find(body, &parts) {
+            Some(raw) => json::to_dynamic(raw).map_err(|_| self.not_json()),
+            // Not there, or no JSON at all: only the slow way tells.
+            None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(Dynamic::UNIT),
+            None => Err(self.not_json()),
+        }
+    }
+
+    fn not_json(&self) -> Failed {
+        let body = self.body();
+        let what = match (&self.0.failure, body.is_empty()) {
+            (Some(failure), _) => return format!("there is no body to read: the request failed with {failure}").into(),
+            (None, true) => format!("the body is empty, not JSON (status {})", self.0.status),
+            (None, false) => {
+                let start = String::from_utf8_lossy(&body[..body.len().min(80)]);
+                format!("the body is not JSON (status {}); it starts with: {}", self.0.status, printable(&start))
+            }
+        };
+        what.into()
+    }
+}
+
+/// Text from a server, on one line.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Registers what a script may ask a response.
+pub(super) fn register(engine: &mut Engine, shared: &Rc<Shared>) {
+    engine
+        .register_type_with_name::<Response>("Response")
+        .register_get("status", |res: &mut Response| i64::from(res.0.status))
+        .register_get("ok", |res: &mut Response| res.0.expected.get())
+        .register_get("body", |res: &mut Response| ImmutableString::from(&*String::from_utf8_lossy(res.body())))
+        .register_get("bytes", |res: &mut Response| res.body().to_vec())
+        .register_get("size", |res: &mut Response| res.0.body_bytes as i64)
+        .register_get("class", |res: &mut Response| {
+            res.0.class.borrow().as_deref().map_or(Dynamic::UNIT, |class| class.into())
+        })
+        .register_get("proto", |_: &mut Response| "HTTP/1.1")
+        .register_get("duration", |res: &mut Response| span(res.0.stamps.end.saturating_sub(res.0.stamps.start)))
+        .register_get("ttfb", |res: &mut Response| Response::span(Some(res.0.stamps.start), res.0.stamps.first_byte))
+        .register_get("timings", |res: &mut Response| res.timings())
+        .register_get("error", |res: &mut Response| {
+            res.0.failure.as_ref().map_or(Dynamic::UNIT, |failure| failure.kind.word().into())
+        })
+        .register_get("headers", |res: &mut Response| {
+            let mut headers = Map::new();
+            for (name, value) in res.0.response.iter().flat_map(|response| response.fields()) {
+                let value = String::from_utf8_lossy(value).into_owned();
+                headers.entry(name.to_ascii_lowercase().into()).or_insert_with(|| value.into());
+            }
+            headers
+        })
+        .register_fn("header", |res: &mut Response, name: &str| res.header(name).map_or(Dynamic::UNIT, Dynamic::from))
+        .register_fn("json", |res: &mut Response| res.json())
+        .register_fn("json", |res: &mut Response, path: &str| res.json_at(path))
+        .register_fn("to_string", |res: &mut Response| match &res.0.failure {
+            Some(failure) => format!("response({})", failure.kind),
+            None => format!("response({}, {} bytes)", res.0.status, res.0.body_bytes),
+        });
+    let with = shared.clone();
+    engine.register_fn("expect", move |res: &mut Response, wanted: i64| {
+        expect(&with, res, &parse_expect(&wanted.into())?)
+    });
+    let with = shared.clone();
+    engine.register_fn("expect", move |res: &mut Response, wanted: &str| {
+        expect(&with, res, &parse_expect(&wanted.into())?)
+    });
+    let with = shared.clone();
+    engine.register_fn("expect", move |res: &mut Response, wanted: Array| {
+        expect(&with, res, &parse_expect(&wanted.into())?)
+    });
+    let with = shared.clone();
+    engine.register_fn("check", move |res: &mut Response, name: &str, passed: bool| -> Result<Response, Failed> {
+        let user = with.user()?;
+        with.recorder.borrow_mut().check(user.ledger.get(), name, passed);
+        Ok(res.clone())
+    });
+}
+
+fn span(nanos: Nanos) -> Span {
+    Span(Duration::from_nanos(nanos))
+}
+
+/// `200`, `"2xx"`, or a list of such.
+fn parse_expect(wanted: &Dynamic) -> Result<Expect, Failed> {
+    if let Some(items) = wanted.read_lock::<Array>() {
+        let ranges =
+            items.iter().map(|item| parse_expect(item).map(|expect| expect.0)).collect::<Result<Vec<_>, _>>()?;
+        return Ok(Expect(ranges.concat()));
+    }
+    if let Some(status) = wanted.as_int().ok().and_then(|status| u16::try_from(status).ok())
+        && (100..600).contains(&status)
+    {
+        return Ok(Expect(vec![(status, status)]));
+    }
+    let class = wanted.read_lock::<ImmutableString>().and_then(|text| text.strip_suffix("xx")?.parse::<u16>().ok());
+    match class.filter(|class| (1..6).contains(class)) {
+        Some(class) => Ok(Expect(vec![(class * 100, class * 100 + 99)])),
+        None => Err(format!("`expect` takes status codes such as 200, [201, 429] or \"2xx\"; found {wanted}").into()),
+    }
+}
+
+/// Says which status is not an error. Once the sample is filed that is too late for it, and counts as a check.
+fn expect(shared: &Shared, res: &Response, wanted: &Expect) -> Result<Response, Failed> {
+    let met = res.0.failure.is_none() && wanted.accepts(res.0.status);
+    if res.0.filed.get() {
+        let user = shared.user()?;
+        let name = format!("expected status ({})", describe(wanted));
+        shared.recorder.borrow_mut().check(user.ledger.get(), &name, met);
+    } else {
+        res.0.expected.set(met);
+    }
+    Ok(res.clone())
+}
+
+fn describe(expect: &Expect) -> String {
+    let ranges =
+        expect.0.iter().map(|&(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") });
+    ranges.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,112 @@
+//! Every mistake of the contract, as a user sees it.
+
+use super::{super::engine::EXPR_DEPTH_MAX, mistakes};
+
+/// A whole script around a line with a mistake.
+fn in_script(line: &str) -> String {
+    mistakes(&format!(
+        "let shop = target(\"http://127.0.0.1:8080\");\n{line}\nphase(\"main\").run(get(\"/\")).users(1).during(1.s);\n"
+    ))
+}
+
+macro_rules! snapshots {
+    ($($name:ident: $text:expr;)+) => {
+        $(#[test]
+        fn $name() {
+            insta::assert_snapshot!(in_script($text));
+        })+
+    };
+}
+
+snapshots! {
+    a_misspelt_method: "phase(\"a\").run(get(\"/\")).user(10).during(5.s);";
+    a_method_of_another_thing: "phase(\"a\").run(get(\"/\")).header(\"a\", \"b\");";
+    a_misspelt_function: "let i = zipff(10, 0.99);";
+    a_misspelt_variable: "let traffic = mix([[1, get(\"/\")]]); phase(\"a\").run(trafic).users(1).during(1.s);";
+    a_misspelt_unit: "phase(\"a\").run(get(\"/\")).users(10).during(5.sec);";
+    an_unknown_option: "slo(\"s\", #{ p95: \"< 10ms\", phaze: \"main\" });";
+    a_weight_of_zero: "let m = mix([[0, get(\"/a\")], [1, get(\"/b\")]]);";
+    a_weight_that_is_not_a_number: "let m = mix([[0.0 / 0.0, get(\"/a\")]]);";
+    a_mix_without_entries: "let m = mix([]);";
+    a_mix_of_something_else: "let m = mix([[1, \"/a\"], 5]);";
+    a_phase_without_run: "phase(\"a\").users(10).during(5.s);";
+    a_phase_without_load: "phase(\"a\").run(get(\"/\"));";
+    a_phase_without_length: "phase(\"a\").run(get(\"/\")).rate(5.per_second);";
+    two_load_models: "phase(\"a\").run(get(\"/\")).users(10).rate(500.per_second).during(5.s);";
+    a_burst_of_zero: "phase(\"a\").run(get(\"/\")).burst(0);";
+    a_duration_without_unit: "phase(\"a\").run(get(\"/\")).users(1).during(30);";
+    a_text_without_unit: "phase(\"a\").run(get(\"/\")).users(1).during(\"30\");";
+    a_rate_of_zero: "phase(\"a\").run(get(\"/\")).rate(0.per_second).during(5.s);";
+    a_rate_without_unit: "phase(\"a\").run(get(\"/\")).rate(500).during(5.s);";
+    an_slo_about_no_phase: "slo(\"s\", #{ phase: \"mian\", p95: \"< 10ms\" });";
+    an_slo_about_no_request: "slo(\"s\", #{ request: \"GET /x\", p95: \"< 10ms\" });";
+    an_slo_without_unit: "slo(\"s\", #{ p95: \"< 10\" });";
+    an_slo_without_condition: "slo(\"s\", #{ phase: \"main\" });";
+    a_body_that_is_no_json: "let r = post(\"/\", #{ a: [1, |x| x] });";
+    a_data_file_that_is_missing: "let u = csv(\"no/such.csv\");";
+    a_data_file_outside: "let u = csv(\"../../../../../../etc/passwd\");";
+    a_closure_with_too_many_parameters: "let f = flow(\"f\", |vu, more| { 1 });";
+    an_environment_without_value: "let e = env(\"NO_SUCH_NAME\");";
+    an_import_outside: "import \"../../../../../../etc/secret\" as secret_module;";
+    an_import_of_nothing: "import \"std/cash\" as cash;";
+    an_endless_loop: "let n = 0; loop { n += 1; }";
+    deep_recursion: "fn down(n) { down(n + 1) } down(0);";
+    a_text_of_500_megabytes: "let s = \"x\"; s.pad(500_000_000, \"x\");";
+    a_syntax_error: "let x = (1 + ;";
+    an_unclosed_text: "let x = \"abc;";
+    eval: "eval(\"1 + 1\");";
+    sleep: "sleep(5);";
+    a_word_of_later: "shop.insecure().http2();";
+    a_wrong_number_of_arguments: "phase(\"a\").run(get(\"/\")).users();";
+    a_url_for_a_path: "let r = get(\"http://example.com/a\");";
+    a_path_without_slash: "let r = get(\"items\");";
+    a_target_without_scheme: "let t = target(\"127.0.0.1:8080\");";
+    two_phases_of_one_name: "phase(\"main\").run(get(\"/\")).users(1).during(1.s);";
+    an_option_of_another_load: "phase(\"a\").run(get(\"/\")).rate(5.per_second).during(1.s).think(1.s);";
+    an_unknown_choice: "phase(\"a\").run(get(\"/\")).rate(5.per_second).during(1.s).arrivals(\"possion\");";
+    a_generator_for_a_name: "let i = int(1, 2); let r = get(\"/\").name(`item ${i}`);";
+    an_empty_range: "let i = int(5, 1);";
+    arithmetic_on_a_generator: "let i = int(1, 5) + 1.5;";
+    an_unknown_status: "let r = get(\"/\").expect(\"ok\");";
+    an_unknown_property: "let u = list([#{ email: \"a\" }]); let r = get(`/${u.next().emial}`);";
+    a_column_of_the_whole_set: "let u = list([#{ email: \"a\" }]); let r = get(`/${u.email}`);";
+    an_error_within_a_function: "fn fast(p) {\n  p.rate(5)\n}\nfast(phase(\"a\").run(get(\"/\")).during(1.s));";
+    a_mistake_within_repeat: "phase(\"a\").run(get(\"/\")).repeat([1, 2], |p, n| p.iteration(n));";
+    control_characters: "let x = env(\"A\u{1b}[31mB\");";
+}
+
+#[test]
+fn all_mistakes_at_once() {
+    insta::assert_snapshot!(mistakes(
+        r#"let shop = target("http://127.0.0.1:8080");
+let traffic = mix([
+    [0, get("/health")],
+    [10, get("items")],
+]);
+phase("a").run(traffic).rate(500).during(30);
+phase("b").users(5).burst(0);
+phase("c").run(traffic).users(10).rate(5.per_second).during(1.s);
+slo("s", #{ phase: "d", p95: "< 10" });
+phase("e").run(traffic).user(10);
+"#
+    ));
+}
+
+#[test]
+fn the_deepest_script_that_the_limits_allow_does_not_overflow_the_stack() {
+    // Each level of recursion lies within expressions about as deep as the engine accepts.
+    let depth = EXPR_DEPTH_MAX / 4;
+    let text = format!("fn down(n) {{ {}down(n + 1){} }}\ndown(0);", "[1 + ".repeat(depth), "]".repeat(depth));
+    let shown = mistakes(&text);
+    assert!(shown.contains("calls deep"), "{shown}");
+}
+
+#[test]
+fn an_empty_script_says_what_is_needed() {
+    insta::assert_snapshot!(mistakes("let x = 1;"));
+}
+
+#[test]
+fn a_script_without_target_says_so() {
+    insta::assert_snapshot!(mistakes("phase(\"main\").run(get(\"/\")).users(1).during(1.s);"));
+}

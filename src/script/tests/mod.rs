@@ -1,0 +1,34 @@
+//! Whole scripts: what they declare, and what a mistake looks like on a terminal.
+
+mod mistakes;
+mod plans;
+
+use super::{LoadError, LoadOptions, Loaded, load_source};
+
+/// Loads a script on a stack of the size that [`super::load`] asks for, and shows its mistakes.
+fn with_script<R: Send>(text: &str, look: impl FnOnce(Result<Loaded, LoadError>) -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(64 << 20)
+            .spawn_scoped(scope, || look(load_source("mix.rhai", text, &LoadOptions::default())))
+            .expect("a thread")
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The rendered mistakes of a script that must not load.
+fn mistakes(text: &str) -> String {
+    with_script(text, |result| match result {
+        Ok(loaded) => panic!("the script loads: {:?}", loaded.plan),
+        Err(error) => error.render(false),
+    })
+}
+
+/// Something about the script, which must load.
+fn loaded<R: Send>(text: &str, look: impl FnOnce(Loaded) -> R + Send) -> R {
+    with_script(text, |result| match result {
+        Ok(loaded) => look(loaded),
+        Err(error) => panic!("{}", error.render(false)),
+    })
+}

@@ -1,0 +1,203 @@
+//! Generators: kept at the plan stage, drawn at the run stage.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+
+use super::{
+    Receiver::{Generator as OnGenerator, Global},
+    Stages::Both,
+    Word, this, throw,
+};
+use crate::{
+    plan::{DrawError, Generator, GeneratorId, Problem, Value},
+    script::{
+        Fallible,
+        call::{Call, place_of},
+        state::{ScriptState, Stage},
+        text::mark,
+    },
+};
+
+/// A generator of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GeneratorHandle(pub GeneratorId);
+
+const fn word(
+    name: &'static str,
+    args: (usize, usize),
+    usage: &'static str,
+    about: &'static str,
+    run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
+) -> Word {
+    Word { name, on: Global, args, usage, about, stages: Both, run }
+}
+
+pub(super) const WORDS: &[Word] = &[
+    word("uuid", (0, 0), "`uuid()`", "A random UUID, version 4.", |call, _, _| give(call, Some(Generator::Uuid))),
+    word("seq", (0, 0), "`seq()`", "A number that no other iteration gets, from 1.", |call, _, _| {
+        give(call, Some(Generator::Seq))
+    }),
+    word("timestamp", (0, 0), "`timestamp()`", "Milliseconds since 1970 at the time of the draw.", |call, _, _| {
+        give(call, Some(Generator::Timestamp))
+    }),
+    word("int", (2, 2), "`int(1, 100)`", "A whole number, both ends included.", |call, _, args| {
+        let whole = |value: &Dynamic| value.as_int().ok().or_else(|| call.mismatch("whole numbers", value));
+        give(call, whole(&args[0]).zip(whole(&args[1])).map(|(low, high)| Generator::Int(low, high)))
+    }),
+    word("float", (2, 2), "`float(0.0, 1.0)`", "A number, the upper end excluded.", |call, _, args| {
+        give(call, two(call, &args).map(|(low, high)| Generator::Float(low, high)))
+    }),
+    word("alnum", (1, 1), "`alnum(12)`", "That many letters and digits.", |call, _, args| {
+        give(call, call.count(&args[0], 1).map(|length| Generator::Alnum(length as usize)))
+    }),
+    word("hex", (1, 1), "`hex(16)`", "That many hexadecimal digits.", |call, _, args| {
+        give(call, call.count(&args[0], 1).map(|length| Generator::Hex(length as usize)))
+    }),
+    word("pick", (1, 1), "`pick([\"a\", \"b\"])`", "One of these, each as likely.", |call, _, mut args| {
+        let list = call.array(args.remove(0), "a list such as [\"a\", \"b\"]");
+        let values = list.and_then(|list| list.iter().map(|item| value(call, item)).collect());
+        give(call, values.map(Generator::Pick))
+    }),
+    word(
+        "pick_weighted",
+        (1, 1),
+        "`pick_weighted([[90, \"cheap\"], [10, \"dear\"]])`",
+        "One of these, by weight.",
+        |call, _, mut args| {
+            let list = call.array(args.remove(0), "a list of [weight, value] pairs");
+            let entries = list.and_then(|list| {
+                list.into_iter()
+                    .map(|entry| {
+                        let pair = call.array(entry, "[weight, value] pairs")?;
+                        match pair.as_slice() {
+                            [weight, item] => Some((call.number(weight)?, value(call, item)?)),
+                            _ => call.mismatch("[weight, value] pairs", &Dynamic::from(pair)),
+                        }
+                    })
+                    .collect()
+            });
+            give(call, entries.map(Generator::PickWeighted))
+        },
+    ),
+    word("zipf", (2, 2), "`zipf(10_000, 0.99)`", "A key from 1 to n by Zipf's law.", |call, _, args| {
+        let law = call.count(&args[0], 1).zip(call.number(&args[1]));
+        give(call, law.map(|(n, s)| Generator::Zipf { n, s }))
+    }),
+    word("latest", (2, 2), "`latest(10_000, 0.99)`", "Zipf's law from the newest key down.", |call, _, args| {
+        let law = call.count(&args[0], 1).zip(call.number(&args[1]));
+        give(call, law.map(|(n, s)| Generator::Latest { n, s }))
+    }),
+    word(
+        "hot_set",
+        (3, 3),
+        "`hot_set(10_000, 0.2, 0.8)`",
+        "A key from 1 to n: a hot part of the keys gets a share of the draws.",
+        |call, _, args| {
+            let shares = call.number(&args[1]).zip(call.number(&args[2]));
+            let set = call.count(&args[0], 1).zip(shares);
+            give(call, set.map(|(n, (hot_fraction, hot_share))| Generator::HotSet { n, hot_fraction, hot_share }))
+        },
+    ),
+    word("normal", (2, 2), "`normal(100, 15)`", "A normally distributed number.", |call, _, args| {
+        give(call, two(call, &args).map(|(mean, sd)| Generator::Normal { mean, sd }))
+    }),
+    word("exponential", (1, 1), "`exponential(500)`", "An exponentially distributed number.", |call, _, args| {
+        give(call, call.number(&args[0]).map(|mean| Generator::Exponential { mean }))
+    }),
+    Word {
+        name: "next",
+        on: OnGenerator,
+        args: (0, 0),
+        usage: "`item.next()`",
+        about: "Draws a value where it stands.",
+        stages: Both,
+        run: |call, receiver, _| {
+            let handle: GeneratorHandle = this(&receiver);
+            match call.stage() {
+                Stage::Plan => receiver,
+                Stage::Run => drawn(call, call.state.draw(handle.0)),
+            }
+        },
+    },
+];
+
+fn two(call: &Call<'_>, args: &[Dynamic]) -> Option<(f64, f64)> {
+    call.number(&args[0]).zip(call.number(&args[1]))
+}
+
+/// A value that a generator may give.
+fn value(call: &Call<'_>, item: &Dynamic) -> Option<Value> {
+    if let Ok(number) = item.as_int() {
+        return Some(Value::Int(number));
+    }
+    if let Ok(number) = item.as_float() {
+        return if number.is_finite() { Some(Value::Float(number)) } else { call.mismatch("finite numbers", item) };
+    }
+    if let Ok(yes) = item.as_bool() {
+        return Some(Value::Bool(yes));
+    }
+    call.fixed_text(item).map(Value::Text)
+}
+
+/// The generator at the plan stage, a value at the run stage. Without a generator (its arguments were wrong and
+/// are reported) a harmless one stands in, so that the rest of the script is still checked.
+fn give(call: &Call<'_>, generator: Option<Generator>) -> Dynamic {
+    let generator = match generator {
+        Some(generator) => match generator.mistake() {
+            Some(message) => {
+                call.wrong(message, format!("write {}", call.word.usage));
+                Generator::Uuid
+            }
+            None => generator,
+        },
+        None => Generator::Uuid,
+    };
+    match call.stage() {
+        Stage::Plan => Dynamic::from(GeneratorHandle(call.state.add_generator(generator, &call.place()))),
+        Stage::Run => drawn(call, call.state.with_drawing(|drawers, ctx| drawers.draw_once(&generator, ctx))),
+    }
+}
+
+fn drawn(call: &Call<'_>, value: Result<Value, DrawError>) -> Dynamic {
+    match value {
+        Ok(value) => dynamic(value),
+        Err(error) => {
+            call.wrong(error.to_string(), "");
+            Dynamic::UNIT
+        }
+    }
+}
+
+/// A drawn value in the language.
+pub(in crate::script) fn dynamic(value: Value) -> Dynamic {
+    match value {
+        Value::Int(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Bool(yes) => yes.into(),
+        Value::Text(text) => text.into(),
+    }
+}
+
+/// A generator in a text: its mark at the plan stage, a drawn value at the run stage.
+pub(in crate::script) fn shown(
+    state: &ScriptState,
+    id: GeneratorId,
+    ctx: &NativeCallContext<'_>,
+) -> Fallible<ImmutableString> {
+    match state.stage() {
+        Stage::Plan => Ok(mark(id).into()),
+        Stage::Run => match state.draw(id) {
+            Ok(value) => Ok(dynamic(value).to_string().into()),
+            Err(error) => Err(throw(Problem::at(&place_of(ctx), error.to_string()), ctx)),
+        },
+    }
+}
+
+pub(super) fn register_type(engine: &mut Engine, state: &Rc<ScriptState>) {
+    engine.register_type_with_name::<GeneratorHandle>("Generator");
+    let state = state.clone();
+    engine.register_fn("to_string", move |ctx: NativeCallContext<'_>, handle: &mut GeneratorHandle| {
+        shown(&state, handle.0, &ctx)
+    });
+}

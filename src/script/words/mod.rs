@@ -1,0 +1,224 @@
+//! The words of the script language, one table for each thing they belong to. The tables are the registry:
+//! the engine, the messages about unknown words and the reference of the language all read them.
+
+pub(super) mod data;
+pub(super) mod generators;
+pub(super) mod mix;
+pub(super) mod other;
+pub(super) mod phase;
+pub(super) mod request;
+pub(super) mod slo;
+pub(super) mod target;
+pub(super) mod unavailable;
+
+use std::{any::TypeId, cell::Cell, rc::Rc};
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
+
+use super::{
+    Fallible,
+    call::{Call, place_of},
+    quantity::{Pace, Span},
+    state::{ScriptState, Stage},
+};
+use crate::plan::Problem;
+
+/// What a word is called on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Receiver {
+    /// A plain function.
+    Global,
+    /// `phase(…)`.
+    Phase,
+    /// `target(…)`.
+    Target,
+    /// `get(…)` and its kin.
+    Request,
+    /// `mix(…)`.
+    Mix,
+    /// A generator.
+    Generator,
+    /// A data set.
+    Data,
+}
+
+/// When a word may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stages {
+    /// Only at the top level: it declares.
+    Plan,
+    /// Everywhere.
+    Both,
+}
+
+/// One word.
+#[derive(Debug)]
+pub struct Word {
+    /// How it is written.
+    pub name: &'static str,
+    /// What it is called on.
+    pub on: Receiver,
+    /// Fewest and most arguments.
+    pub args: (usize, usize),
+    /// An example of its use, as after "write …".
+    pub usage: &'static str,
+    /// What it does: a sentence.
+    pub about: &'static str,
+    /// When it may be used.
+    pub stages: Stages,
+    /// Does it. The second argument is the receiver, `()` for a plain function.
+    pub(super) run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
+}
+
+/// All tables.
+const TABLES: &[&[Word]] = &[
+    generators::WORDS,
+    data::WORDS,
+    target::WORDS,
+    request::WORDS,
+    request::BODY_WORDS,
+    request::DEFAULT_WORDS,
+    mix::WORDS,
+    phase::WORDS,
+    slo::WORDS,
+    other::WORDS,
+    unavailable::WORDS,
+];
+
+/// Every word of the plan stage, for reference pages and messages.
+pub fn words() -> impl Iterator<Item = &'static Word> + Clone {
+    TABLES.iter().copied().flatten()
+}
+
+/// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
+fn types() -> [(&'static str, &'static str, &'static str); 17] {
+    use std::any::type_name;
+    [
+        (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
+        (type_name::<target::TargetHandle>(), "Target", "a target"),
+        (type_name::<request::Request>(), "Request", "a request"),
+        (type_name::<request::Extract>(), "Extract", "an extractor such as `header(\"…\")`"),
+        (type_name::<mix::MixHandle>(), "Mix", "a mix"),
+        (type_name::<mix::FlowHandle>(), "Flow", "a flow"),
+        (type_name::<generators::GeneratorHandle>(), "Generator", "a generator"),
+        (type_name::<data::DataHandle>(), "DataSet", "a data set"),
+        (type_name::<data::Row>(), "Row", "a row of a data set"),
+        (type_name::<Span>(), "Duration", "a duration"),
+        (type_name::<Pace>(), "Rate", "a rate"),
+        (type_name::<super::explain::Thrown>(), "Error", "an error"),
+        ("i64", "INT", "a number"),
+        ("f64", "FLOAT", "a number"),
+        ("array", "Array", "a list"),
+        ("map", "Map", "a map"),
+        ("alloc::string::String", "string", "a text"),
+    ]
+}
+
+/// How a message calls a value of a type, given Rust's or Rhai's name of it.
+pub(super) fn friendly_type(name: &str) -> Option<&'static str> {
+    types().into_iter().find(|(rust, rhai, _)| *rust == name || *rhai == name).map(|(.., friendly)| friendly)
+}
+
+impl Receiver {
+    /// All receivers that have methods.
+    pub const METHODS: &'static [Self] =
+        &[Self::Phase, Self::Target, Self::Request, Self::Mix, Self::Generator, Self::Data];
+
+    /// Rhai's name of its type.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Global => "",
+            Self::Phase => "Phase",
+            Self::Target => "Target",
+            Self::Request => "Request",
+            Self::Mix => "Mix",
+            Self::Generator => "Generator",
+            Self::Data => "DataSet",
+        }
+    }
+
+    fn type_id(self) -> Option<TypeId> {
+        Some(match self {
+            Self::Global => return None,
+            Self::Phase => TypeId::of::<phase::PhaseHandle>(),
+            Self::Target => TypeId::of::<target::TargetHandle>(),
+            Self::Request => TypeId::of::<request::Request>(),
+            Self::Mix => TypeId::of::<mix::MixHandle>(),
+            Self::Generator => TypeId::of::<generators::GeneratorHandle>(),
+            Self::Data => TypeId::of::<data::DataHandle>(),
+        })
+    }
+}
+
+/// Registers every word in an engine.
+pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
+    engine
+        .register_type_with_name::<phase::PhaseHandle>("Phase")
+        .register_type_with_name::<target::TargetHandle>("Target")
+        .register_type_with_name::<request::Request>("Request")
+        .register_type_with_name::<request::Extract>("Extract")
+        .register_type_with_name::<mix::MixHandle>("Mix")
+        .register_type_with_name::<mix::FlowHandle>("Flow")
+        .register_type_with_name::<super::explain::Thrown>("Error");
+    engine.register_fn("to_string", |thrown: &mut super::explain::Thrown| -> ImmutableString {
+        thrown.0.message.as_str().into()
+    });
+    refuse_sleep::<rhai::INT>(engine);
+    refuse_sleep::<rhai::FLOAT>(engine);
+    generators::register_type(engine, state);
+    data::register_type(engine, state);
+    for word in words() {
+        for count in word.args.0..=word.args.1 {
+            register_word(engine, state, word, count);
+        }
+    }
+}
+
+/// Rhai's own `sleep` stops the thread, and with it every virtual user of the worker. It is registered by exact
+/// types, so its refusal must be.
+fn refuse_sleep<T: Clone + 'static>(engine: &mut Engine) {
+    engine.register_fn("sleep", |ctx: rhai::NativeCallContext<'_>, _: T| -> Fallible<()> {
+        let problem = Problem::at(&place_of(&ctx), "`sleep` would stop every virtual user of the worker")
+            .help("inside a closure, write `vu.think(200.ms)`");
+        Err(throw(problem, &ctx))
+    });
+}
+
+fn register_word(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static Word, count: usize) {
+    let receiver = word.on.type_id();
+    let mut types: Vec<TypeId> = receiver.into_iter().collect();
+    types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
+    let state = state.clone();
+    engine.register_raw_fn(word.name, types, move |ctx, args| {
+        let call = Call { ctx: &ctx, state: &state, word, failed: Cell::new(None) };
+        if word.stages == Stages::Plan && state.stage() == Stage::Run {
+            return Err(throw(
+                Problem::at(&call.place(), format!("`{}` belongs to the top level of the script", word.name))
+                    .help("declare before the run; a closure only uses what was declared"),
+                &ctx,
+            ));
+        }
+        // The first argument may be the script's own variable: copy it. The others are copies already.
+        let mut values = args.iter_mut().enumerate().map(|(index, arg)| match index {
+            0 => arg.flatten_clone(),
+            _ => std::mem::take(&mut **arg).flatten(),
+        });
+        let this = if receiver.is_some() { values.next().unwrap_or(Dynamic::UNIT) } else { Dynamic::UNIT };
+        let rest = values.collect();
+        let result = (word.run)(&call, this, rest);
+        match call.failed.take() {
+            Some(problem) => Err(throw(*problem, &ctx)),
+            None => Ok(result),
+        }
+    });
+}
+
+/// A problem as an error of the script, at the call's position.
+pub(super) fn throw(problem: Problem, ctx: &rhai::NativeCallContext<'_>) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(Dynamic::from(super::explain::Thrown(Rc::new(problem))), ctx.call_position()).into()
+}
+
+/// The receiver of a method. The registration by type makes any other impossible.
+pub(super) fn this<T: Clone + 'static>(value: &Dynamic) -> T {
+    value.clone().cast::<T>()
+}

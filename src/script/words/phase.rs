@@ -1,0 +1,389 @@
+//! Phases: builders that collect, in any order, what [`super::super::phases`] puts together at the end.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use rhai::{Dynamic, FnPtr};
+
+use super::{
+    Receiver::{Global, Phase as OnPhase},
+    Stages::Plan,
+    Word,
+    generators::GeneratorHandle,
+    mix::runnable,
+    this,
+};
+use crate::{
+    clock::Rate,
+    judge::{Condition, Quantity},
+    plan::{Arrivals, MixId, Overflow, Place, Problem, Start, Think, suggest},
+    script::{call::Call, quantity::Pace},
+};
+
+/// A phase under construction.
+#[derive(Debug, Clone)]
+pub struct PhaseHandle(pub Rc<RefCell<PhaseDraft>>);
+
+/// What the builders said of a phase.
+#[derive(Debug, Clone, Default)]
+pub struct PhaseDraft {
+    pub(in crate::script) name: String,
+    pub(in crate::script) at: Place,
+    pub(in crate::script) mix: Option<MixId>,
+    pub(in crate::script) loads: Vec<(LoadWord, Place)>,
+    pub(in crate::script) asap: Option<Place>,
+    pub(in crate::script) every: Option<(Duration, Place)>,
+    pub(in crate::script) times: Option<(u64, Place)>,
+    pub(in crate::script) during: Option<(Duration, Place)>,
+    pub(in crate::script) arrivals: Option<(Arrivals, Place)>,
+    pub(in crate::script) max_in_flight: Option<(u64, Place)>,
+    pub(in crate::script) overflow: Option<(Overflow, Place)>,
+    pub(in crate::script) think: Option<(Think, Place)>,
+    pub(in crate::script) pace: Option<(Duration, Place)>,
+    pub(in crate::script) throttle: Option<(Rate, Place)>,
+    pub(in crate::script) warmup: bool,
+    pub(in crate::script) start: Option<Start>,
+    pub(in crate::script) drain: Option<Duration>,
+    pub(in crate::script) ends_when: Option<(Condition, Duration)>,
+    /// A builder got a wrong argument, and that is reported: what is missing here is not worth a message.
+    pub(in crate::script) broken: bool,
+    /// `.repeat` made phases of it; it is none itself.
+    pub(in crate::script) repeated: bool,
+}
+
+/// A word that names a load.
+#[derive(Debug, Clone)]
+pub(in crate::script) enum LoadWord {
+    Users(u64, Option<u64>),
+    Rate(Rate, Option<Rate>),
+    UserStages(Vec<(Duration, u64)>),
+    RateStages(Vec<(Duration, Rate)>),
+    Burst(u64),
+    Iterations(u64),
+    EachUser(u64),
+}
+
+impl LoadWord {
+    pub(in crate::script) fn word(&self) -> &'static str {
+        match self {
+            Self::Users(..) => "users",
+            Self::Rate(..) => "rate",
+            Self::UserStages(_) | Self::RateStages(_) => "stages",
+            Self::Burst(_) => "burst",
+            Self::Iterations(_) => "iterations",
+            Self::EachUser(_) => "each_user",
+        }
+    }
+}
+
+type Run = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
+
+const fn builder(name: &'static str, args: (usize, usize), usage: &'static str, about: &'static str, run: Run) -> Word {
+    Word { name, on: OnPhase, args, usage, about, stages: Plan, run }
+}
+
+pub(super) const WORDS: &[Word] = &[
+    Word {
+        name: "phase",
+        on: Global,
+        args: (1, 1),
+        usage: "`phase(\"main\").run(mix).rate(100.per_second).during(30.s)`",
+        about: "A stretch of the run with one load model; phases follow each other.",
+        stages: Plan,
+        run: |call, _, args| {
+            let name = call.name(&args[0]);
+            let draft = PhaseDraft {
+                broken: name.is_none(),
+                name: name.unwrap_or_default(),
+                at: call.place(),
+                ..PhaseDraft::default()
+            };
+            let draft = Rc::new(RefCell::new(draft));
+            call.state.phases.borrow_mut().push(draft.clone());
+            Dynamic::from(PhaseHandle(draft))
+        },
+    },
+    builder("run", (1, 1), "`.run(traffic)`", "What its iterations do.", |call, phase, args| {
+        let mix = runnable(call, &args[0]);
+        let twice = with(phase.clone(), mix, |draft, mix| draft.mix.replace(mix).is_some());
+        if twice == Some(true) {
+            call.wrong("the phase has two `run`", "put both into one mix, or declare two phases");
+        }
+        phase
+    }),
+    builder("users", (1, 2), "`.users(10)` or `.users(1, 100)`", "Closed: that many virtual users loop.", {
+        |call, phase, args| {
+            let least = if args.len() == 2 { 0 } else { 1 };
+            let from = call.count(&args[0], least);
+            let to = args.get(1).map(|to| call.count(to, 0));
+            load(call, phase, from.zip(flip(to)).map(|(from, to)| LoadWord::Users(from, to)))
+        }
+    }),
+    builder(
+        "rate",
+        (1, 2),
+        "`.rate(500.per_second)` or `.rate(10.per_second, 500.per_second)`",
+        "Open: arrivals at that rate, whatever the server does.",
+        |call, phase, args| {
+            let from = call.rate(&args[0]);
+            let to = args.get(1).map(|to| call.rate(to));
+            let word = from.zip(flip(to)).filter(|(from, to)| {
+                let zero = from.events == 0 && to.is_none_or(|to| to.events == 0);
+                if zero {
+                    call.wrong("a rate of 0 sends nothing", "give it a rate such as `500.per_second`");
+                }
+                !zero
+            });
+            load(call, phase, word.map(|(from, to)| LoadWord::Rate(from, to)))
+        },
+    ),
+    builder(
+        "stages",
+        (1, 1),
+        "`.stages([[30.s, 100.per_second], [60.s, 500.per_second]])`",
+        "A piecewise ramp from 0: each stage goes linearly to its rate, or number of users.",
+        |call, phase, mut args| {
+            let word = stages(call, args.remove(0));
+            load(call, phase, word)
+        },
+    ),
+    builder("burst", (1, 1), "`.burst(50)`", "That many iterations, released together.", |call, phase, args| {
+        let count = call.count(&args[0], 1);
+        load(call, phase, count.map(LoadWord::Burst))
+    }),
+    builder(
+        "every",
+        (1, 1),
+        "`.burst(50).every(10.s).times(6)`",
+        "From one burst to the next.",
+        |call, phase, args| put(call, phase, positive(call, &args[0]), |draft| &mut draft.every),
+    ),
+    builder("times", (1, 1), "`.burst(50).every(10.s).times(6)`", "How many bursts.", |call, phase, args| {
+        put(call, phase, call.count(&args[0], 1), |draft| &mut draft.times)
+    }),
+    builder("iterations", (1, 1), "`.iterations(1000)`", "Exactly that many iterations in total.", {
+        |call, phase, args| {
+            let count = call.count(&args[0], 1);
+            load(call, phase, count.map(LoadWord::Iterations))
+        }
+    }),
+    builder("each_user", (1, 1), "`.users(10).each_user(5)`", "Exactly that many iterations of each user.", {
+        |call, phase, args| {
+            let count = call.count(&args[0], 1);
+            load(call, phase, count.map(LoadWord::EachUser))
+        }
+    }),
+    builder("asap", (0, 0), "`.iterations(1000).asap()`", "As fast as possible, in order.", |call, phase, _| {
+        with(phase.clone(), Some(call.place()), |draft, place| draft.asap = Some(place));
+        phase
+    }),
+    builder("during", (1, 1), "`.during(30.s)`", "Its length.", |call, phase, args| {
+        put(call, phase, positive(call, &args[0]), |draft| &mut draft.during)
+    }),
+    builder("ends_when", (1, 1), "`.ends_when(\"p99 > 1s over 10s\")`", "May end it sooner.", |call, phase, args| {
+        let condition = ends_when(call, &args[0]);
+        with(phase.clone(), condition, |draft, condition| draft.ends_when = Some(condition));
+        phase
+    }),
+    builder("arrivals", (1, 1), "`.arrivals(\"poisson\")`", "Spacing of an open phase.", |call, phase, args| {
+        let choices = [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson)];
+        put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.arrivals)
+    }),
+    builder("max_in_flight", (1, 1), "`.max_in_flight(1000)`", "Cap of an open phase.", |call, phase, args| {
+        put(call, phase, call.count(&args[0], 1), |draft| &mut draft.max_in_flight)
+    }),
+    builder("overflow", (1, 1), "`.overflow(\"drop\")`", "What becomes of arrivals beyond the cap.", {
+        |call, phase, args| {
+            let choices = [("queue", Overflow::Queue), ("drop", Overflow::Drop), ("abort", Overflow::Abort)];
+            put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.overflow)
+        }
+    }),
+    builder("think", (1, 1), "`.think(200.ms)` or `.think(normal(200, 50))`", "Pause after an iteration.", {
+        |call, phase, args| {
+            let think = match args[0].clone().try_cast::<GeneratorHandle>() {
+                Some(generator) => Some(Think::Drawn(generator.0)),
+                None => call.duration(&args[0]).map(Think::Fixed),
+            };
+            put(call, phase, think, |draft| &mut draft.think)
+        }
+    }),
+    builder("pace", (1, 1), "`.pace(1.s)`", "Fixed cycle of an iteration.", |call, phase, args| {
+        put(call, phase, positive(call, &args[0]), |draft| &mut draft.pace)
+    }),
+    builder("throttle", (1, 1), "`.throttle(100.per_second)`", "Ceiling on iterations.", |call, phase, args| {
+        let rate = call.rate(&args[0]).filter(|rate| {
+            if rate.events == 0 {
+                call.wrong("a rate of 0 sends nothing", "give it a rate such as `100.per_second`");
+            }
+            rate.events > 0
+        });
+        put(call, phase, rate, |draft| &mut draft.throttle)
+    }),
+    builder("warmup", (0, 0), "`.warmup()`", "Left out of every total and SLO.", |_, phase, _| {
+        with(phase.clone(), Some(()), |draft, ()| draft.warmup = true);
+        phase
+    }),
+    builder("alongside", (1, 1), "`.alongside(\"other\")`", "Starts with another phase.", |call, phase, args| {
+        let start = match args[0].clone().try_cast::<PhaseHandle>() {
+            Some(other) => Some(other.0.borrow().name.clone()),
+            None => call.name(&args[0]),
+        };
+        with(phase.clone(), start, |draft, name| draft.start = Some(Start::Alongside(name)));
+        phase
+    }),
+    builder("at", (1, 1), "`.at(10.s)`", "Starts at an offset from the first phase.", |call, phase, args| {
+        with(phase.clone(), call.duration(&args[0]), |draft, offset| draft.start = Some(Start::At(offset)));
+        phase
+    }),
+    builder("drain", (1, 1), "`.drain(10.s)`", "How long iterations may finish.", |call, phase, args| {
+        with(phase.clone(), call.duration(&args[0]), |draft, drain| draft.drain = Some(drain));
+        phase
+    }),
+    builder("repeat", (2, 2), "`.repeat([100, 250], |p, n| p.iterations(n))`", "One phase for each value.", {
+        |call, phase, args| repeat(call, phase, args)
+    }),
+];
+
+/// `None` for a missing argument that is fine, `Some(None)` for one that was wrong.
+fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
+    }
+}
+
+fn with<T, R>(phase: Dynamic, value: Option<T>, change: impl FnOnce(&mut PhaseDraft, T) -> R) -> Option<R> {
+    let PhaseHandle(draft) = this(&phase);
+    let mut draft = draft.borrow_mut();
+    match value {
+        Some(value) => Some(change(&mut draft, value)),
+        None => {
+            draft.broken = true;
+            None
+        }
+    }
+}
+
+fn load(call: &Call<'_>, phase: Dynamic, word: Option<LoadWord>) -> Dynamic {
+    with(phase.clone(), word, |draft, word| draft.loads.push((word, call.place())));
+    phase
+}
+
+fn put<T>(
+    call: &Call<'_>,
+    phase: Dynamic,
+    value: Option<T>,
+    slot: fn(&mut PhaseDraft) -> &mut Option<(T, Place)>,
+) -> Dynamic {
+    let twice = with(phase.clone(), value, |draft, value| slot(draft).replace((value, call.place())).is_some());
+    if twice == Some(true) {
+        call.wrong(format!("the phase has two `{}`", call.word.name), "leave one out");
+    }
+    phase
+}
+
+fn positive(call: &Call<'_>, value: &Dynamic) -> Option<Duration> {
+    let span = call.duration(value)?;
+    if span.is_zero() {
+        call.wrong(format!("`{}` takes a duration above 0", call.word.name), format!("write {}", call.word.usage));
+        return None;
+    }
+    Some(span)
+}
+
+fn choice<T: Copy>(call: &Call<'_>, value: &Dynamic, choices: &[(&'static str, T)]) -> Option<T> {
+    let text = call.fixed_text(value)?;
+    let found = choices.iter().find(|(name, _)| *name == text).map(|&(_, choice)| choice);
+    if found.is_none() {
+        let all: Vec<String> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
+        call.problem(
+            Problem::at(&call.place(), format!("`{}` knows no {text:?}", call.word.name))
+                .label(format!("expected {}", all.join(" or ")))
+                .help(suggest(&text, choices.iter().map(|(name, _)| *name), "choice")),
+        );
+    }
+    found
+}
+
+fn stages(call: &Call<'_>, value: Dynamic) -> Option<LoadWord> {
+    const EXPECTED: &str = "a list of [duration, rate] or [duration, users] pairs";
+    let items = call.array(value, EXPECTED)?;
+    if items.is_empty() {
+        return call.mismatch(EXPECTED, &Dynamic::from(items));
+    }
+    let (mut users, mut rates, mut clock) = (Vec::new(), Vec::new(), Duration::ZERO);
+    for item in items {
+        let Some([length, level]) = item.clone().into_array().ok().and_then(|pair| <[Dynamic; 2]>::try_from(pair).ok())
+        else {
+            return call.mismatch(EXPECTED, &item);
+        };
+        clock = clock.saturating_add(call.duration(&length)?);
+        if level.is_int() {
+            users.push((clock, call.count(&level, 0)?));
+        } else if level.is::<Pace>() || level.is_string() {
+            rates.push((clock, call.rate(&level)?));
+        } else {
+            return call.mismatch(EXPECTED, &level);
+        }
+    }
+    match (users.is_empty(), rates.is_empty()) {
+        (true, false) => Some(LoadWord::RateStages(rates)),
+        (false, true) => Some(LoadWord::UserStages(users)),
+        _ => {
+            call.wrong(
+                "some stages have a rate and some a number of users",
+                "a phase is open (rates) or closed (users): declare two phases",
+            );
+            None
+        }
+    }
+}
+
+/// `"p99 > 1s over 10s"`: a condition, and the window it is judged over (10 s if none is named).
+fn ends_when(call: &Call<'_>, value: &Dynamic) -> Option<(Condition, Duration)> {
+    let text = call.fixed_text(value)?;
+    let (condition, window) = text.split_once(" over ").unwrap_or((&text, "10s"));
+    let parse = || -> Result<(Condition, Duration), String> {
+        let condition = condition.trim();
+        let split = condition.find(['<', '>', '=', ' ']).ok_or_else(|| format!("{text:?} has no comparison"))?;
+        let (name, rest) = condition.split_at(split);
+        let quantity = Quantity::parse(name)?.ok_or_else(|| {
+            let help = suggest(name, crate::judge::QUANTITIES.iter().copied(), "quantity");
+            format!("`{name}` is not a quantity: {help}")
+        })?;
+        let window = crate::clock::parse_duration(window).map_err(|error| error.to_string())?;
+        Ok((Condition::parse(quantity, rest)?, window))
+    };
+    parse().map_err(|message| call.wrong(message, format!("write {}", call.word.usage))).ok()
+}
+
+fn repeat(call: &Call<'_>, phase: Dynamic, mut args: Vec<Dynamic>) -> Dynamic {
+    let PhaseHandle(template) = this(&phase);
+    let closure = call.closure(&args[1], 2, "|p, n| p.iterations(n)");
+    let values = call.array(args.remove(0), "a list of values");
+    let (Some(closure), Some(values)) = (closure, values) else {
+        template.borrow_mut().broken = true;
+        return phase;
+    };
+    if values.is_empty() {
+        call.wrong("`repeat` has no values", format!("write {}", call.word.usage));
+        template.borrow_mut().broken = true;
+        return phase;
+    }
+    template.borrow_mut().repeated = true;
+    let ptr: FnPtr = closure.ptr;
+    for value in values {
+        let mut copy = template.borrow().clone();
+        copy.repeated = false;
+        copy.name = format!("{}/{value}", copy.name);
+        let copy = Rc::new(RefCell::new(copy));
+        call.state.phases.borrow_mut().push(copy.clone());
+        let phase = Dynamic::from(PhaseHandle(copy.clone()));
+        if let Err(error) = ptr.call_within_context::<Dynamic>(call.ctx, (phase, value)) {
+            copy.borrow_mut().broken = true;
+            call.problem(crate::script::explain::explain(&error, call.state, call.ctx.call_source()));
+            break;
+        }
+    }
+    phase
+}

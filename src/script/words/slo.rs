@@ -1,0 +1,139 @@
+//! SLOs.
+
+use rhai::{Dynamic, Map};
+
+use super::{Receiver::Global, Stages::Plan, Word};
+use crate::{
+    judge::{Condition, QUANTITIES, Quantity, Selector, Slo},
+    plan::{Problem, nearest, suggest},
+    script::{
+        call::{Call, describe},
+        quantity::{Span, nanos},
+    },
+};
+
+const SELECTORS: &[&str] = &["phase", "request", "flow", "class", "status"];
+const SETTINGS: &[&str] = &["abort", "over"];
+/// Known, but for parts of loadr that this version does not have.
+const LATER: &[&str] = &["experiment", "monitor", "hit_p50", "hit_p95", "hit_p99", "speedup_p50", "miss_p95"];
+
+pub(super) const WORDS: &[Word] = &[Word {
+    name: "slo",
+    on: Global,
+    args: (2, 2),
+    usage: "`slo(\"fast\", #{ phase: \"main\", p95: \"< 10ms\" })`",
+    about: "What must hold: a row of the SLO table.",
+    stages: Plan,
+    run: |call, _, mut args| {
+        let options = call.map(args.remove(1), "a map such as #{ p95: \"< 10ms\" }");
+        let name = call.name(&args[0]);
+        if let Some((name, options)) = name.zip(options)
+            && let Some(slo) = slo(call, name, &options)
+        {
+            let mut plan = call.state.plan.borrow_mut();
+            plan.slos.push(slo);
+            plan.slo_places.push(call.place());
+        }
+        Dynamic::UNIT
+    },
+}];
+
+fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
+    let mut slo = Slo { name, selector: Selector::default(), conditions: Vec::new(), abort: false, over: None };
+    let before = call.state.problems.borrow().len();
+    for (key, value) in options {
+        match key.as_str() {
+            "phase" => slo.selector.phase = selected(call, value),
+            "request" => slo.selector.request = selected(call, value),
+            "flow" => slo.selector.flow = selected(call, value),
+            "class" => slo.selector.class = selected(call, value),
+            "status" => slo.selector.status = status(call, value),
+            "abort" => match value.as_bool() {
+                Ok(abort) => slo.abort = abort,
+                Err(_) => call.mismatch("`abort: true` or `abort: false`", value).unwrap_or_default(),
+            },
+            "over" => slo.over = call.duration(value).map(nanos),
+            later if LATER.contains(&later) => {
+                call.wrong(format!("the option `{later}` of an SLO is not available in this version"), "leave it out");
+            }
+            key => slo.conditions.extend(condition(call, key, value)),
+        }
+    }
+    let failed = call.state.problems.borrow().len() > before;
+    if slo.conditions.is_empty() && !failed {
+        call.problem(
+            Problem::at(&call.place(), format!("the SLO `{}` has no condition", slo.name))
+                .label("nothing could fail")
+                .help("add one, such as `p95: \"< 10ms\"` or `errors: \"< 1%\"`"),
+        );
+        return None;
+    }
+    (!failed).then_some(slo)
+}
+
+fn selected(call: &Call<'_>, value: &Dynamic) -> Option<String> {
+    call.fixed_text(value)
+}
+
+fn status(call: &Call<'_>, value: &Dynamic) -> Option<u16> {
+    match value.as_int().ok().and_then(|status| u16::try_from(status).ok()) {
+        Some(status @ 100..=599) => Some(status),
+        _ => call.mismatch("a status code such as `status: 429`", value),
+    }
+}
+
+fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
+    let quantity = match Quantity::parse(key) {
+        Ok(Some(quantity)) => quantity,
+        Ok(None) if is_metric(call, key) => Quantity::Custom(key.to_owned()),
+        Ok(None) => {
+            unknown(call, key);
+            return None;
+        }
+        Err(message) => {
+            call.wrong(message, format!("write {}", call.word.usage));
+            return None;
+        }
+    };
+    let Some(text) = value.clone().try_cast::<rhai::ImmutableString>() else {
+        let example = if value.is::<Span>() || value.is_int() || value.is_float() {
+            format!("write `{key}: \"< {value}\"`, with its unit")
+        } else {
+            format!("write `{key}: \"< 10ms\"`")
+        };
+        call.problem(
+            Problem::at(&call.place(), format!("`{key}` takes a condition in a text; found {}", describe(value)))
+                .help(example),
+        );
+        return None;
+    };
+    Condition::parse(quantity, &text)
+        .map_err(|message| {
+            let problem = Problem::at(&call.place(), format!("`{key}: {text:?}` is not a condition: {message}"));
+            call.problem(
+                problem.help("write a comparison and a unit, such as \"< 10ms\", \">= 99.9%\" or \"> 1000/s\""),
+            );
+        })
+        .ok()
+}
+
+/// Whether the script names a metric of its own so: in `count`, `gauge` or `timing`, as a text.
+fn is_metric(call: &Call<'_>, key: &str) -> bool {
+    let base = key.rsplit_once('_').filter(|(_, statistic)| {
+        matches!(*statistic, "mean" | "min" | "max" | "count")
+            || statistic.strip_prefix('p').is_some_and(|percent| percent.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    let sources = call.state.sources.borrow();
+    [Some(key), base.map(|(base, _)| base)].into_iter().flatten().any(|name| sources.names(name))
+}
+
+fn unknown(call: &Call<'_>, key: &str) {
+    let known = || SELECTORS.iter().chain(SETTINGS).chain(QUANTITIES).copied();
+    let help = match nearest(key, known()) {
+        Some(_) => suggest(key, known(), "option"),
+        None => "known: phase, request, flow, class, status, abort, over, p50…p99.99, mean, min, max, errors, ok, \
+                 rps, goodput, count, checks, hit_ratio, and metrics named by `count`, `gauge` or `timing`"
+            .to_owned(),
+    };
+    call.problem(Problem::at(&call.place(), format!("an SLO has no option `{key}`")).help(help));
+}
