@@ -28,5 +28,6 @@ pub mod measure;
 pub mod pace;
 pub mod plan;
 pub mod protocol;
+pub mod report;
 pub mod script;
 pub mod stats;

@@ -1,0 +1,283 @@
+//! From totals to a summary.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CheckSummary, CustomSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary, rows::rows,
+};
+use crate::{
+    clock::{Nanos, SECOND},
+    judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
+    measure::{Custom, Distribution, Kind, MessageCounts, PhaseFigures, Totals},
+    plan::{Load, Phase, Plan, Step},
+    report::describe,
+};
+
+/// When a phase ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseTiming {
+    /// Index of the phase in the plan.
+    pub phase: u16,
+    /// Its start, on the run's clock.
+    pub start: Nanos,
+    /// When it took no new iterations any more.
+    pub stopped: Nanos,
+    /// When its last iteration had ended.
+    pub drained: Nanos,
+    /// Iterations that were due by plan from start to stop; none for a phase that has no plan of its own.
+    pub planned: Option<u64>,
+}
+
+impl PhaseTiming {
+    /// What a rate is taken over: for a load of a length of its own, the time it took new iterations; for one of
+    /// a number of iterations, all the time until the last had ended.
+    fn duration(&self, load: &Load) -> Nanos {
+        let end = match load {
+            Load::Users(_) | Load::Rate(_) => self.stopped,
+            Load::Burst { .. } | Load::Iterations { .. } | Load::EachUser { .. } | Load::Asap { .. } => self.drained,
+        };
+        end.saturating_sub(self.start)
+    }
+}
+
+/// All that a summary is made of.
+#[derive(Debug)]
+pub struct SummaryInput<'a> {
+    /// What was to be done.
+    pub plan: &'a Plan,
+    /// What was recorded.
+    pub totals: &'a Totals,
+    /// The phases that ran.
+    pub timings: &'a [PhaseTiming],
+    /// Figures outside of the plan's phases (setup, logins, teardown): their number in the totals and name.
+    pub asides: &'a [(u16, &'a str)],
+    /// Verdicts.
+    pub slos: &'a [SloResult],
+    /// What the figures are worth.
+    pub validity: Validity,
+    /// What speaks against them.
+    pub evidence: &'a [Evidence],
+    /// The seed of everything drawn.
+    pub seed: u64,
+    /// The plan's hash.
+    pub plan_hash: &'a str,
+    /// The code the command will end with.
+    pub exit: ExitCode,
+    /// Why the run ended before its plan did.
+    pub ended_early: Option<&'a str>,
+    /// What happened besides.
+    pub notes: &'a [String],
+}
+
+/// The phases that ran, as a judge sees them.
+pub fn phase_views<'a>(plan: &'a Plan, totals: &'a Totals, timings: &[PhaseTiming]) -> Vec<PhaseView<'a>> {
+    let view = |timing: &PhaseTiming| {
+        let phase = plan.phases.get(usize::from(timing.phase))?;
+        Some(PhaseView {
+            name: &phase.name,
+            index: timing.phase,
+            open: matches!(phase.load, Load::Rate(_)),
+            warmup: phase.warmup,
+            duration: timing.duration(&phase.load),
+            planned: timing.planned,
+            figures: totals.figures(timing.phase),
+            totals: Some(totals),
+        })
+    };
+    timings.iter().filter_map(view).collect()
+}
+
+impl Summary {
+    /// The summary of a run.
+    pub fn build(input: &SummaryInput<'_>) -> Self {
+        let plan = input.plan;
+        let ran = |timing: &PhaseTiming| Some((plan.phases.get(usize::from(timing.phase))?, *timing));
+        let mut phases: Vec<_> = input.timings.iter().filter_map(ran).collect();
+        phases.sort_by_key(|(_, timing)| timing.phase);
+        let mut custom = Custom::default();
+        for (phase, timing) in &phases {
+            if !phase.warmup {
+                custom.merge(&input.totals.figures(timing.phase).custom);
+            }
+        }
+        let happened = |(index, _): &&(u16, &str)| input.totals.phase(*index).is_some();
+        Self {
+            verdict: input.validity,
+            evidence: input.evidence.to_vec(),
+            exit_code: input.exit.code(),
+            exit_meaning: input.exit.meaning(),
+            ended_early: input.ended_early.map(ToOwned::to_owned),
+            title: plan.title.clone(),
+            seed: input.seed,
+            plan_hash: input.plan_hash.to_owned(),
+            targets: plan.targets.iter().map(|target| without_credentials(&target.url)).collect(),
+            slos: input.slos.iter().map(slo).collect(),
+            phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
+            asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
+            custom: custom_metrics(&custom),
+            notes: plan.notes.iter().chain(input.notes).cloned().collect(),
+            facts: plan.facts.iter().cloned().collect::<BTreeMap<_, _>>(),
+            names_turned_away: input.totals.names_turned_away(),
+        }
+    }
+}
+
+fn without_credentials(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // Fails only for addresses that cannot hold any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+fn slo(result: &SloResult) -> SloSummary {
+    let figure = result.figure;
+    SloSummary {
+        name: result.name.clone(),
+        quantity: result.quantity.clone(),
+        verdict: result.verdict,
+        target: result.target.clone(),
+        actual: figure.and_then(|figure| figure.value),
+        low: figure.and_then(|figure| figure.low),
+        high: figure.and_then(|figure| figure.high),
+        unit: figure.map(|figure| figure.unit),
+        at_least: figure.is_some_and(|figure| figure.at_least),
+        actual_text: figure.map_or_else(|| "–".to_owned(), |figure| figure.text()),
+        interval_text: figure.map_or_else(String::new, |figure| figure.interval_text()),
+        samples: result.samples,
+        needed: result.needed,
+        why: result.why.clone(),
+    }
+}
+
+fn planned_phase(input: &SummaryInput<'_>, phase: &Phase, timing: PhaseTiming) -> PhaseSummary {
+    let plan = input.plan;
+    let figures = input.totals.figures(timing.phase);
+    let duration = timing.duration(&phase.load);
+    let mut summary = measured(input, timing.phase, figures, duration);
+    let seconds = |nanos: Nanos| nanos as f64 / SECOND as f64;
+    summary.name.clone_from(&phase.name);
+    summary.load = phase.load.word();
+    summary.load_text = describe(phase);
+    summary.is_open = phase.load.is_open();
+    summary.warmup = phase.warmup;
+    summary.start_s = seconds(timing.start);
+    summary.duration_s = seconds(duration);
+    summary.drain_s = seconds(timing.drained.saturating_sub(timing.start + duration));
+    summary.planned = timing.planned;
+    summary.rate_asked = match &phase.load {
+        Load::Rate(points) => match points[..] {
+            [(_, rate)] => Some(rate.as_per_second()),
+            _ => timing.planned.filter(|_| duration > 0).map(|planned| planned as f64 / seconds(duration)),
+        },
+        _ => None,
+    };
+    if let Some(mix) = plan.mixes.get(phase.mix.index()) {
+        let weights: f64 = mix.entries.iter().map(|entry| entry.weight).sum();
+        let entry = |(at, entry): (usize, &crate::plan::MixEntry)| {
+            let dealt = figures.deals.get(at).copied().unwrap_or(0);
+            MixSummary {
+                name: step_name(plan, entry.step),
+                asked: entry.weight / weights,
+                achieved: dealt as f64 / figures.offered.max(1) as f64,
+                dealt,
+            }
+        };
+        summary.mix = mix.entries.iter().enumerate().map(entry).collect();
+    }
+    summary
+}
+
+fn step_name(plan: &Plan, step: Step) -> String {
+    let name = match step {
+        Step::Template(id) => plan.templates.get(id.index()).map(|template| &template.name),
+        Step::Flow(id) => plan.flows.get(id.index()).map(|flow| &flow.name),
+    };
+    name.cloned().unwrap_or_default()
+}
+
+fn aside(input: &SummaryInput<'_>, index: u16, name: &str) -> PhaseSummary {
+    PhaseSummary { name: name.to_owned(), ..measured(input, index, input.totals.figures(index), 0) }
+}
+
+/// What is the same for a phase and an aside: everything that was measured.
+fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, duration: Nanos) -> PhaseSummary {
+    let plan = input.plan;
+    let requests: Vec<&str> = plan.templates.iter().map(|template| template.name.as_str()).collect();
+    let flows: Vec<&str> = plan.flows.iter().map(|flow| flow.name.as_str()).collect();
+    let counts = figures.iterations;
+    let started = figures.offered.saturating_sub(counts.expired + counts.dropped);
+    let gauges = input.totals.gauges(index);
+    let rows = |kind: Kind, order: &[&str]| rows(input.totals, index, figures, duration, kind, order);
+    PhaseSummary {
+        name: String::new(),
+        load: "aside",
+        load_text: String::new(),
+        is_open: false,
+        warmup: false,
+        start_s: 0.0,
+        duration_s: 0.0,
+        drain_s: 0.0,
+        planned: None,
+        offered: figures.offered,
+        ok: counts.ok,
+        errors: counts.failed,
+        timeouts: counts.timeout,
+        expired: counts.expired,
+        dropped: counts.dropped,
+        interrupted: counts.interrupted,
+        rate_asked: None,
+        rate_achieved: if duration == 0 { 0.0 } else { started as f64 * SECOND as f64 / duration as f64 },
+        lateness_us: Latency::record(&figures.lateness),
+        backlog_us: Latency::record(&figures.backlog),
+        requests: rows(Kind::Request, &requests),
+        flows: rows(Kind::Flow, &flows),
+        checks: figures
+            .checks
+            .iter()
+            .map(|(name, counts)| CheckSummary { name: name.to_string(), passed: counts.passed, failed: counts.failed })
+            .collect(),
+        mix: Vec::new(),
+        connections_opened: figures.connections.opened,
+        connections_reused: figures.connections.reused,
+        in_flight_peak: gauges.in_flight.peak,
+        users_peak: gauges.users.peak,
+        script_errors: messages(&figures.script_errors),
+        failure_reasons: messages(&figures.failure_reasons),
+    }
+}
+
+fn messages(counts: &MessageCounts) -> Vec<MessageSummary> {
+    let group = |(place, message, count): (&str, &str, u64)| MessageSummary {
+        place: place.to_owned(),
+        message: message.to_owned(),
+        count,
+    };
+    let mut all: Vec<_> = counts.groups().map(group).collect();
+    all.sort_by_key(|message| std::cmp::Reverse(message.count));
+    if counts.beyond() > 0 {
+        all.push(MessageSummary {
+            place: String::new(),
+            message: "further messages, too many to tell apart".to_owned(),
+            count: counts.beyond(),
+        });
+    }
+    all
+}
+
+fn custom_metrics(custom: &Custom) -> Vec<CustomSummary> {
+    let none = Distribution::default();
+    let name = |name: &str| name.to_owned();
+    let counts = custom.counts.iter().map(|(n, &value)| CustomSummary::Count { name: name(n), value });
+    let gauges = custom.gauges.iter().map(|(n, gauge)| CustomSummary::Gauge {
+        name: name(n),
+        last: gauge.last,
+        min: gauge.min,
+        max: gauge.max,
+    });
+    let timings = custom.timings.iter().map(|(n, timing)| CustomSummary::Timing {
+        name: name(n),
+        us: Box::new(Latency::estimate(timing, &none, &[])),
+    });
+    counts.chain(gauges).chain(timings).collect()
+}

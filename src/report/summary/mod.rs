@@ -1,0 +1,267 @@
+//! The figures of a run, as every report shows them. The names are those of the JSON summary, which is an
+//! interface: additions only.
+
+mod build;
+mod latency;
+mod rows;
+#[cfg(test)]
+pub(super) mod tests;
+mod texts;
+
+use std::collections::BTreeMap;
+
+pub use build::{PhaseTiming, SummaryInput, phase_views};
+pub use latency::Latency;
+use serde::Serialize;
+
+use crate::{
+    judge::{Evidence, Unit, Validity, Verdict},
+    measure::Kind,
+};
+
+/// Everything a report shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// What the figures are worth.
+    pub verdict: Validity,
+    /// What speaks against them, the heaviest first.
+    pub evidence: Vec<Evidence>,
+    /// The code the command ends with.
+    pub exit_code: u8,
+    /// What that means.
+    pub exit_meaning: &'static str,
+    /// Why the run ended before its plan did.
+    pub ended_early: Option<String>,
+    /// The script's first doc comment.
+    pub title: Option<String>,
+    /// The seed of everything drawn.
+    pub seed: u64,
+    /// A hash of everything that shapes the traffic.
+    pub plan_hash: String,
+    /// Where requests went, without credentials.
+    pub targets: Vec<String>,
+    /// One entry for each condition of each SLO.
+    pub slos: Vec<SloSummary>,
+    /// Phases that ran, in the plan's order.
+    pub phases: Vec<PhaseSummary>,
+    /// What was measured outside of phases (setup, logins, teardown); counts in no total and no SLO.
+    pub asides: Vec<PhaseSummary>,
+    /// The script's own metrics, over all phases but warm-up.
+    pub custom: Vec<CustomSummary>,
+    /// What a reader should know: of the script's author, and of the run.
+    pub notes: Vec<String>,
+    /// Facts of the script's author. Not measured.
+    pub facts: BTreeMap<String, String>,
+    /// How often a name or class was filed under `(other)` because there were too many.
+    pub names_turned_away: u64,
+}
+
+/// A condition of an SLO.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SloSummary {
+    /// The SLO's name.
+    pub name: String,
+    /// What was judged, such as `p95`.
+    pub quantity: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The condition, such as `p95 < 10ms`.
+    pub target: String,
+    /// What was measured, in `unit`; withheld where the sample cannot carry it.
+    pub actual: Option<f64>,
+    /// Lower end of the 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// What the three are counted in.
+    pub unit: Option<Unit>,
+    /// `actual` is a lower bound.
+    pub at_least: bool,
+    /// `actual` for people.
+    pub actual_text: String,
+    /// The interval for people; empty where there is none.
+    pub interval_text: String,
+    /// Samples it rests on.
+    pub samples: u64,
+    /// Samples it would take to say more.
+    pub needed: Option<u64>,
+    /// Why it failed or could not be said.
+    pub why: Option<String>,
+}
+
+/// A phase.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseSummary {
+    /// Its name.
+    pub name: String,
+    /// `open`, `closed`, `burst`, `iterations`, `each_user`, `asap`; `aside` for what is outside of phases.
+    pub load: &'static str,
+    /// The load in words.
+    pub load_text: String,
+    /// Iterations started by plan, whatever the server did: latency counts from the planned start.
+    pub is_open: bool,
+    /// Shown, but in no total and no SLO.
+    pub warmup: bool,
+    /// Its start, in seconds from the run's.
+    pub start_s: f64,
+    /// How long it took new iterations, in seconds; for a load of a number of iterations, until all had ended.
+    pub duration_s: f64,
+    /// How long it then took for the last to end, in seconds.
+    pub drain_s: f64,
+    /// Iterations that were due by plan, where the plan says.
+    pub planned: Option<u64>,
+    /// Iterations taken up; the sum of the following six.
+    pub offered: u64,
+    /// Those that ended ok.
+    pub ok: u64,
+    /// In which a request or the script failed.
+    pub errors: u64,
+    /// In which a request timed out.
+    pub timeouts: u64,
+    /// Which waited for a place in flight longer than their timeout.
+    pub expired: u64,
+    /// Which found no place in flight.
+    pub dropped: u64,
+    /// Which were under way when the drain ended.
+    pub interrupted: u64,
+    /// Iterations a second, by plan.
+    pub rate_asked: Option<f64>,
+    /// Iterations a second that were started.
+    pub rate_achieved: f64,
+    /// From due to dispatched.
+    pub lateness_us: Latency,
+    /// From dispatched to started.
+    pub backlog_us: Latency,
+    /// Rows of requests: for each name the sum over its classes (`class` is null), then each class.
+    pub requests: Vec<RowSummary>,
+    /// Rows of flows.
+    pub flows: Vec<RowSummary>,
+    /// Checks by name.
+    pub checks: Vec<CheckSummary>,
+    /// What the mix asked for, and what was dealt.
+    pub mix: Vec<MixSummary>,
+    /// Requests that opened a connection.
+    pub connections_opened: u64,
+    /// Requests that found one open.
+    pub connections_reused: u64,
+    /// The most iterations under way at once.
+    pub in_flight_peak: u64,
+    /// The most virtual users at work at once.
+    pub users_peak: u64,
+    /// Run-time errors of the script, by place and message.
+    pub script_errors: Vec<MessageSummary>,
+    /// Why iterations failed where no request did.
+    pub failure_reasons: Vec<MessageSummary>,
+}
+
+/// A request or a flow.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RowSummary {
+    /// Its name.
+    pub name: String,
+    /// Request or flow.
+    pub kind: Kind,
+    /// The class of its responses; null is the sum over all.
+    pub class: Option<String>,
+    /// How often.
+    pub offered: u64,
+    /// How often it ended as expected.
+    pub ok: u64,
+    /// How often it ended otherwise, by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Responses by status code; `other` is beyond the number that is kept apart.
+    pub status: BTreeMap<String, u64>,
+    /// Offered a second of the phase.
+    pub rate: f64,
+    /// From due to over.
+    pub response_us: Latency,
+    /// From sent to over.
+    pub service_us: Latency,
+    /// From sent to the first byte.
+    pub ttfb_us: Latency,
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// The ways it failed, with what the system said of the first few.
+    pub failures: Vec<FailureSummary>,
+}
+
+/// A way of failing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailureSummary {
+    /// Its word.
+    pub kind: &'static str,
+    /// How often.
+    pub count: u64,
+    /// What to look at first.
+    pub advice: &'static str,
+    /// What the system said of the first few.
+    pub examples: Vec<String>,
+}
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckSummary {
+    /// Its name.
+    pub name: String,
+    /// How often it held.
+    pub passed: u64,
+    /// How often it did not.
+    pub failed: u64,
+}
+
+/// An entry of a phase's mix.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MixSummary {
+    /// The request or flow.
+    pub name: String,
+    /// Its weight over the sum of weights.
+    pub asked: f64,
+    /// Its share of what was dealt.
+    pub achieved: f64,
+    /// How often it was dealt.
+    pub dealt: u64,
+}
+
+/// A message and how often it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageSummary {
+    /// `file:line:column`, or empty.
+    pub place: String,
+    /// The message.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// One of the script's own metrics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CustomSummary {
+    /// `count(name, n)`.
+    Count {
+        /// Its name.
+        name: String,
+        /// The sum.
+        value: u64,
+    },
+    /// `gauge(name, v)`.
+    Gauge {
+        /// Its name.
+        name: String,
+        /// The latest value.
+        last: f64,
+        /// The lowest.
+        min: f64,
+        /// The highest.
+        max: f64,
+    },
+    /// `timing(name, duration)`.
+    Timing {
+        /// Its name.
+        name: String,
+        /// The durations.
+        us: Box<Latency>,
+    },
+}

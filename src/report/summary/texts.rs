@@ -1,0 +1,49 @@
+//! Every text of a summary that a script or a server had a say in.
+
+use std::mem;
+
+use super::{CustomSummary, MessageSummary, PhaseSummary, RowSummary, Summary};
+
+impl Summary {
+    /// Passes each text through `rewrite`, such as one that takes secrets out. Figures stay as they are; so do
+    /// words of loadr's own.
+    pub fn rewrite_texts(&mut self, rewrite: &dyn Fn(&str) -> String) {
+        let each = |text: &mut String| *text = rewrite(text);
+        self.ended_early.iter_mut().chain(&mut self.title).for_each(each);
+        self.targets.iter_mut().chain(&mut self.notes).for_each(each);
+        self.facts = mem::take(&mut self.facts).iter().map(|(name, text)| (rewrite(name), rewrite(text))).collect();
+        for slo in &mut self.slos {
+            each(&mut slo.name);
+            each(&mut slo.quantity);
+            each(&mut slo.target);
+            slo.why.iter_mut().for_each(each);
+        }
+        for phase in self.phases.iter_mut().chain(&mut self.asides) {
+            rewrite_phase(phase, &each);
+        }
+        for metric in &mut self.custom {
+            let (CustomSummary::Count { name, .. }
+            | CustomSummary::Gauge { name, .. }
+            | CustomSummary::Timing { name, .. }) = metric;
+            each(name);
+        }
+    }
+}
+
+fn rewrite_phase(phase: &mut PhaseSummary, each: &dyn Fn(&mut String)) {
+    each(&mut phase.name);
+    each(&mut phase.load_text);
+    phase.requests.iter_mut().chain(&mut phase.flows).for_each(|row| rewrite_row(row, each));
+    phase.checks.iter_mut().for_each(|check| each(&mut check.name));
+    phase.mix.iter_mut().for_each(|entry| each(&mut entry.name));
+    for MessageSummary { place, message, .. } in phase.script_errors.iter_mut().chain(&mut phase.failure_reasons) {
+        each(place);
+        each(message);
+    }
+}
+
+fn rewrite_row(row: &mut RowSummary, each: &dyn Fn(&mut String)) {
+    each(&mut row.name);
+    row.class.iter_mut().for_each(each);
+    row.failures.iter_mut().flat_map(|failure| &mut failure.examples).for_each(each);
+}

@@ -1,0 +1,176 @@
+//! The report for a terminal, a pipe or a log: at most as wide as asked, readable without colour.
+
+mod paint;
+mod phase;
+mod slo;
+mod table;
+mod text;
+mod width;
+
+use paint::{Paint, Tone};
+pub use text::fit;
+use text::{clean, wrap};
+pub use width::width;
+
+use super::{CustomSummary, Summary};
+use crate::{
+    clock::format_nanos,
+    judge::{Severity, Unit, Validity, Verdict},
+};
+
+/// Narrower than this, lines are cut.
+const WIDTH_MIN: usize = 20;
+
+/// Renders the whole report; no line is wider than `width` columns (at least 20). `color` adds ANSI colours, which
+/// change nothing else.
+pub fn render(summary: &Summary, width: usize, color: bool) -> String {
+    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    headline(&mut page, summary);
+    slo::table(&mut page, &summary.slos);
+    for phase in &summary.phases {
+        phase::section(&mut page, phase);
+    }
+    for aside in &summary.asides {
+        phase::aside(&mut page, aside);
+    }
+    custom(&mut page, &summary.custom);
+    remarks(&mut page, summary);
+    let mut text = page.lines.join("\n");
+    text.push('\n');
+    text
+}
+
+/// The report in the making.
+struct Page {
+    lines: Vec<String>,
+    width: usize,
+    paint: Paint,
+}
+
+impl Page {
+    /// A line that fits already.
+    fn line(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    fn blank(&mut self) {
+        self.lines.push(String::new());
+    }
+
+    /// Prose, broken at spaces; further lines are indented by two more.
+    fn prose(&mut self, indent: usize, tone: Tone, text: &str) {
+        for line in wrap(text, self.width, indent) {
+            let line = self.paint.tone(tone, &line);
+            self.lines.push(line);
+        }
+    }
+}
+
+fn headline(page: &mut Page, summary: &Summary) {
+    let passed = summary.slos.iter().filter(|slo| slo.verdict == Verdict::Pass).count();
+    let count = |verdict: Verdict| summary.slos.iter().filter(|slo| slo.verdict == verdict).count();
+    let mut parts = vec![match summary.slos.len() {
+        0 => "no SLOs".to_owned(),
+        1 => format!("{passed} of 1 SLO passes"),
+        all => format!("{passed} of {all} SLOs pass"),
+    }];
+    match summary.verdict {
+        Validity::Valid => {}
+        Validity::Suspect => parts.insert(0, "the generator disturbed the figures".to_owned()),
+        Validity::Invalid => parts.insert(0, "the figures tell of the generator, not of the target".to_owned()),
+    }
+    for (verdict, word) in [(Verdict::Fail, "failed"), (Verdict::Inconclusive, "inconclusive")] {
+        if count(verdict) > 0 {
+            parts.push(format!("{} {word}", count(verdict)));
+        }
+    }
+    parts.push(format!("exit {} ({})", summary.exit_code, summary.exit_meaning));
+    let tone = match summary.verdict {
+        Validity::Valid => Tone::Good,
+        Validity::Suspect => Tone::Warning,
+        Validity::Invalid => Tone::Bad,
+    };
+    let word = summary.verdict.word();
+    for (at, line) in wrap(&format!("{word}  {}", parts.join(" · ")), page.width, 0).into_iter().enumerate() {
+        // Only the word is coloured, and it is whole: no line is narrower than it.
+        let line = match line.strip_prefix(word) {
+            Some(rest) if at == 0 => format!("{}{rest}", page.paint.tone(tone, word)),
+            _ => line,
+        };
+        page.line(line);
+    }
+    if let Some(title) = &summary.title {
+        page.prose(0, Tone::Dim, &clean(title));
+    }
+    if let Some(reason) = &summary.ended_early {
+        page.prose(0, Tone::Warning, &format!("ended early: {}", clean(reason)));
+    }
+    for evidence in &summary.evidence {
+        let (mark, tone) = match evidence.severity {
+            Severity::Invalid => ("✗", Tone::Bad),
+            Severity::Suspect => ("!", Tone::Warning),
+            Severity::Note => ("·", Tone::Dim),
+        };
+        let (what, value) = (clean(&evidence.what), clean(&evidence.value));
+        page.prose(0, tone, &format!("{mark} {what}: {value}, should be {}", clean(&evidence.limit)));
+        page.prose(2, Tone::Plain, &clean(&evidence.help));
+    }
+}
+
+fn custom(page: &mut Page, metrics: &[CustomSummary]) {
+    if metrics.is_empty() {
+        return;
+    }
+    page.blank();
+    page.prose(0, Tone::Bold, "metrics of the script");
+    for metric in metrics {
+        let number = |value: f64| Unit::Any.text(value);
+        let text = match metric {
+            CustomSummary::Count { name, value } => format!("{}  {value}", clean(name)),
+            CustomSummary::Gauge { name, last, min, max } => {
+                format!("{}  {}, from {} to {}", clean(name), number(*last), number(*min), number(*max))
+            }
+            CustomSummary::Timing { name, us } => {
+                let us_text = |value: Option<u64>| value.map_or("–".to_owned(), |us| format_nanos(us * 1_000));
+                format!(
+                    "{}  {} times, p50 {}, p95 {}, p99 {}, max {}",
+                    clean(name),
+                    us.count,
+                    us_text(us.p50),
+                    us_text(us.p95),
+                    us_text(us.p99),
+                    us_text(us.max)
+                )
+            }
+        };
+        page.prose(2, Tone::Plain, &text);
+    }
+}
+
+fn remarks(page: &mut Page, summary: &Summary) {
+    let turned_away = (summary.names_turned_away > 0).then(|| {
+        format!(
+            "{} times a name or class was filed under (other): there are too many; give requests a `.name(…)`",
+            summary.names_turned_away
+        )
+    });
+    let notes: Vec<String> = summary.notes.iter().map(|note| clean(note)).chain(turned_away).collect();
+    if !notes.is_empty() {
+        page.blank();
+        page.prose(0, Tone::Bold, "notes");
+        notes.iter().for_each(|note| page.prose(2, Tone::Plain, note));
+    }
+    if !summary.facts.is_empty() {
+        page.blank();
+        page.prose(0, Tone::Bold, "facts of the author, not measured");
+        for (name, value) in &summary.facts {
+            page.prose(2, Tone::Plain, &format!("{}: {}", clean(name), clean(value)));
+        }
+    }
+    page.blank();
+    let hash: String = summary.plan_hash.chars().take(12).collect();
+    page.prose(0, Tone::Dim, &format!("seed {} · plan {hash} · {}", summary.seed, clean(&summary.targets.join(" "))));
+}
+
+#[cfg(test)]
+mod tests;

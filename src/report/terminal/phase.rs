@@ -1,0 +1,204 @@
+//! The section of a phase.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Page,
+    paint::Tone,
+    table::{Cell, Column, Table, plain},
+    text::clean,
+};
+use crate::{
+    clock::{Nanos, SECOND, format_nanos},
+    judge::Unit,
+    measure::Kind,
+    report::{Latency, PhaseSummary, RowSummary},
+};
+
+/// From this width on, service times stand beside response times instead of below.
+const WIDE: usize = 118;
+
+const fn right(title: &'static str, rank: u8) -> Column {
+    Column { title, right: true, rank }
+}
+
+const COUNTS: [Column; 4] = [right("OFFERED", 5), right("OK", 0), right("ERRORS", 0), right("RATE", 4)];
+const RESPONSE: [Column; 4] = [right("P50", 1), right("P95", 1), right("P99", 2), right("MAX", 3)];
+const SERVICE: [Column; 4] = [right("SVC P50", 6), right("P95", 6), right("P99", 6), right("MAX", 6)];
+
+pub(super) fn section(page: &mut Page, phase: &PhaseSummary) {
+    page.blank();
+    header(page, phase);
+    outcomes(page, phase);
+    if phase.is_open {
+        page.prose(2, Tone::Dim, "latency counts from the planned start; service is from the send");
+    } else {
+        page.prose(2, Tone::Dim, "CLOSED: users wait for answers, so a slow target is asked less often");
+    }
+    rows(page, phase);
+    details(page, phase);
+}
+
+/// What was measured outside of phases: shown apart, in short.
+pub(super) fn aside(page: &mut Page, aside: &PhaseSummary) {
+    page.blank();
+    page.prose(0, Tone::Dim, &format!("{}  not counted", clean(&aside.name)));
+    rows(page, aside);
+    details(page, aside);
+}
+
+fn header(page: &mut Page, phase: &PhaseSummary) {
+    let warmup = if phase.warmup { "  warm-up, not counted" } else { "" };
+    let tone = if phase.warmup { Tone::Dim } else { Tone::Bold };
+    page.prose(0, tone, &format!("{}  {}{warmup}", clean(&phase.name), phase.load_text));
+}
+
+fn outcomes(page: &mut Page, phase: &PhaseSummary) {
+    let mut parts = vec![format!("offered {}", phase.offered), format!("ok {}", phase.ok)];
+    let counts = [
+        ("errors", phase.errors),
+        ("timeouts", phase.timeouts),
+        ("expired", phase.expired),
+        ("dropped", phase.dropped),
+        ("interrupted", phase.interrupted),
+    ];
+    parts.extend(counts.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{word} {n}")));
+    if phase.planned.is_some_and(|planned| planned > phase.offered) {
+        parts.push(format!("not dispatched {}", phase.planned.unwrap_or(0) - phase.offered));
+    }
+    let mut pace = Vec::new();
+    let rate = |value: f64| Unit::PerSecond.text((value * 10.0).round() / 10.0);
+    if let Some(asked) = phase.rate_asked {
+        pace.push(format!("rate asked {}, achieved {}", rate(asked), rate(phase.rate_achieved)));
+    } else if phase.rate_achieved > 0.0 {
+        pace.push(format!("rate {}", rate(phase.rate_achieved)));
+    }
+    // To the millisecond: what a phase took beyond its plan is of interest, its microseconds are not.
+    let span = (phase.duration_s * 1e3).round() as Nanos * (SECOND / 1_000);
+    pace.push(format!("in {}", format_nanos(span)));
+    if let (true, Some(p50), Some(p99)) = (phase.is_open, phase.lateness_us.p50, phase.lateness_us.p99) {
+        pace.push(format!("lateness p50 {} p99 {}", us(p50), us(p99)));
+    }
+    if let Some(longest) = phase.backlog_us.max.filter(|&longest| phase.is_open && longest >= 1_000) {
+        pace.push(format!("backlog max {}", us(longest)));
+    }
+    if phase.in_flight_peak > 0 {
+        pace.push(format!("in flight ≤ {}", phase.in_flight_peak));
+    }
+    if phase.users_peak > 0 {
+        pace.push(format!("users ≤ {}", phase.users_peak));
+    }
+    page.prose(2, Tone::Plain, &parts.join(" · "));
+    page.prose(2, Tone::Plain, &pace.join(" · "));
+}
+
+fn rows(page: &mut Page, phase: &PhaseSummary) {
+    let all: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    if all.is_empty() {
+        page.prose(2, Tone::Plain, "no requests");
+        return;
+    }
+    let wide = page.width >= WIDE;
+    let mut columns = [COUNTS, RESPONSE].concat();
+    if wide {
+        columns.extend(SERVICE);
+    }
+    let mut table = Table::new(if phase.is_open { "RESPONSE" } else { "REQUEST" }, &columns);
+    let mut withheld = BTreeMap::new();
+    for row in all {
+        let tone = if phase.warmup { Tone::Dim } else { Tone::Plain };
+        let (indent, name) = match (&row.class, row.kind) {
+            (Some(class), _) => (2, clean(class)),
+            (None, Kind::Flow) => (0, format!("flow {}", clean(&row.name))),
+            (None, Kind::Request) => (0, clean(&row.name)),
+        };
+        let failed = row.offered - row.ok;
+        let mut cells = vec![
+            plain(row.offered.to_string()),
+            plain(row.ok.to_string()),
+            (failed.to_string(), if failed > 0 { Tone::Bad } else { Tone::Plain }),
+            plain(if row.rate > 0.0 { Unit::PerSecond.text((row.rate * 10.0).round() / 10.0) } else { String::new() }),
+        ];
+        cells.extend(latency(&row.response_us, &mut withheld));
+        let service = latency(&row.service_us, &mut withheld);
+        if wide {
+            cells.extend(service);
+            table.row(indent, &name, tone, cells);
+        } else {
+            table.row(indent, &name, tone, cells);
+            if phase.is_open && row.service_us.count + row.service_us.censored > 0 {
+                let blank = std::iter::repeat_n(plain(""), COUNTS.len());
+                table.row(indent, "  service", Tone::Dim, blank.chain(service).collect());
+            }
+        }
+    }
+    table.write(page, 2);
+    let needs: Vec<String> =
+        withheld.iter().map(|(_, (word, needed))| format!("{word} needs {needed} samples")).collect();
+    if !needs.is_empty() {
+        page.prose(2, Tone::Dim, &format!("– withheld: {}", needs.join(", ")));
+    }
+}
+
+/// Cells of p50, p95, p99 and the maximum; what is withheld is noted with its need, in the order of size.
+fn latency(latency: &Latency, withheld: &mut BTreeMap<u64, (&'static str, u64)>) -> Vec<Cell> {
+    let shown = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99), ("max", latency.max)];
+    shown
+        .into_iter()
+        .map(|(name, value)| match value {
+            Some(value) if latency.is_at_least(name) => (format!("≥ {}", us(value)), Tone::Bad),
+            Some(value) => plain(us(value)),
+            None => {
+                if let Some((&name, &needed)) = latency.withheld.get_key_value(name) {
+                    withheld.insert(needed, (name, needed));
+                }
+                plain("–")
+            }
+        })
+        .collect()
+}
+
+fn details(page: &mut Page, phase: &PhaseSummary) {
+    let rows = || phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none());
+    for row in rows() {
+        for failure in &row.failures {
+            let codes: Vec<String> = row.status.iter().map(|(code, n)| format!("{code} ×{n}")).collect();
+            let codes =
+                if failure.kind == "failed_status" { format!(" ({})", codes.join(", ")) } else { String::new() };
+            let what = format!("✗ {} × {} in {}{codes}", failure.count, failure.kind, clean(&row.name));
+            page.prose(2, Tone::Bad, &what);
+            page.prose(4, Tone::Plain, failure.advice);
+            if let Some(example) = failure.examples.first() {
+                page.prose(4, Tone::Dim, &format!("such as: {}", clean(example)));
+            }
+        }
+    }
+    for error in &phase.script_errors {
+        let what = format!("✗ {} × script error at {}: {}", error.count, clean(&error.place), clean(&error.message));
+        page.prose(2, Tone::Bad, &what);
+    }
+    for reason in &phase.failure_reasons {
+        page.prose(2, Tone::Bad, &format!("✗ {} × failed: {}", reason.count, clean(&reason.message)));
+    }
+    for check in &phase.checks {
+        let (mark, tone) = if check.failed == 0 { ("✓", Tone::Plain) } else { ("✗", Tone::Bad) };
+        let share = Unit::Share.text(check.passed as f64 / (check.passed + check.failed).max(1) as f64);
+        let failed = if check.failed > 0 { format!(", {} failed", check.failed) } else { String::new() };
+        page.prose(2, tone, &format!("{mark} check {}: {} passed{failed} ({share})", clean(&check.name), check.passed));
+    }
+    if phase.mix.len() > 1 {
+        let percent = |share: f64| Unit::Share.text((share * 1e3).round() / 1e3);
+        let entry = |mix: &crate::report::MixSummary| {
+            format!("{} {} of {}", clean(&mix.name), percent(mix.achieved), percent(mix.asked))
+        };
+        page.prose(2, Tone::Dim, &format!("mix: {}", phase.mix.iter().map(entry).collect::<Vec<_>>().join(", ")));
+    }
+    if phase.connections_opened + phase.connections_reused > 0 {
+        let line = format!("connections: {} opened, {} reused", phase.connections_opened, phase.connections_reused);
+        page.prose(2, Tone::Dim, &line);
+    }
+}
+
+fn us(value: u64) -> String {
+    format_nanos(value.saturating_mul(1_000))
+}
