@@ -19,6 +19,7 @@
 //!
 //! `src/ARCHITECTURE.md` explains how a run flows through them.
 
+pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod http;
@@ -29,5 +30,6 @@ pub mod pace;
 pub mod plan;
 pub mod protocol;
 pub mod report;
+pub mod runner;
 pub mod script;
 pub mod stats;

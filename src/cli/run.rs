@@ -1,0 +1,117 @@
+//! `loadr run SCRIPT`
+
+use std::{path::PathBuf, process::ExitCode};
+
+use super::{Color, code, complain, print};
+use crate::{
+    pace::Segment,
+    report,
+    runner::{self, RunOptions},
+};
+
+/// What `loadr run` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The scenario
+    #[arg(value_name = "SCRIPT")]
+    script: PathBuf,
+
+    /// A value for env(NAME) and secret(NAME); wins over the environment
+    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", value_parser = parse_pair)]
+    env: Vec<(String, String)>,
+
+    /// Start the embedded lab on a free port, and give its address to the script as TARGET
+    #[arg(long)]
+    demo: bool,
+
+    /// Seed of everything random: the same seed sends the same traffic
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Threads that generate load; one a core unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+
+    /// Do only part I of N parts of the run, counted from 1
+    #[arg(long, value_name = "I/N", value_parser = parse_segment)]
+    segment: Option<Segment>,
+
+    /// Write the summary to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Leave out `setup`
+    #[arg(long)]
+    no_setup: bool,
+
+    /// Leave out `teardown`
+    #[arg(long)]
+    no_teardown: bool,
+
+    /// Start even if a target cannot be reached
+    #[arg(long)]
+    no_preflight: bool,
+
+    /// An SLO that cannot be judged fails the run
+    #[arg(long)]
+    strict: bool,
+
+    /// No progress and no notes on standard error
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Let the script read files of DIR, beside those of its own folder
+    #[arg(long, value_name = "DIR")]
+    allow_read: Vec<PathBuf>,
+
+    /// Let the run send to a public host
+    #[arg(long, value_name = "HOST")]
+    allow_target: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
+    let stdout = std::io::stdout();
+    let options = RunOptions {
+        script: arguments.script.clone(),
+        env: arguments.env.clone(),
+        seed: arguments.seed,
+        workers: arguments.workers.map(usize::from),
+        segment: arguments.segment,
+        demo: arguments.demo,
+        no_setup: arguments.no_setup,
+        no_teardown: arguments.no_teardown,
+        no_preflight: arguments.no_preflight,
+        strict: arguments.strict,
+        quiet: arguments.quiet,
+        json: arguments.json.clone(),
+        allow_read: arguments.allow_read.clone(),
+        allow_target: arguments.allow_target.clone(),
+        color_stderr: color.on(&std::io::stderr()),
+    };
+    match runner::run(&options) {
+        Ok(summary) => {
+            print(&report::terminal::render(&summary, report::terminal::width(), color.on(&stdout)));
+            ExitCode::from(summary.exit_code)
+        }
+        Err(not_run) => {
+            let message = not_run.message.trim_end();
+            complain(&if message.starts_with("error") { message.to_owned() } else { format!("error: {message}") });
+            code(not_run.code)
+        }
+    }
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn parse_segment(text: &str) -> Result<Segment, String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
+    match parts {
+        Some((i, n)) if i >= 1 && i <= n => Ok(Segment { index: i - 1, count: n }),
+        _ => Err("write I/N with I from 1 to N, such as 1/4".to_owned()),
+    }
+}

@@ -1,0 +1,532 @@
+//! Conducts the workers through a run: setup, the phases in their order, teardown; and the ends before the end.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use super::{
+    health::{CpuMeter, Throttling},
+    thread::{Command, Report},
+};
+use crate::{
+    clock::{Clock, MILLISECOND, Nanos, SECOND},
+    engine::{Event, arrival_plan},
+    measure::Totals,
+    plan::{Load, PhaseId, Plan, Start},
+};
+
+/// From the decision to start a phase to its start: time for every worker to hear of it.
+const LEAD: Nanos = 20 * MILLISECOND;
+
+/// Why a run ended before its plan did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// A signal.
+    Interrupted,
+    /// `vu.abort(reason)`, or an SLO with `abort: true`.
+    Aborted(String),
+    /// `setup` failed.
+    SetupFailed(String),
+    /// A worker could not go on.
+    Broken(String),
+}
+
+/// When a phase ran.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhaseTiming {
+    /// Its start, on the run's clock.
+    pub start: Nanos,
+    /// When it took no new iterations any more.
+    pub stopped: Nanos,
+    /// When its last iteration had ended.
+    pub drained: Nanos,
+    /// Share of all cores that this process used meanwhile, from 0 to 1.
+    pub cpu_share: f64,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Conducted {
+    /// All figures.
+    pub totals: Totals,
+    /// Phases that ran, whole or in part.
+    pub timings: BTreeMap<PhaseId, PhaseTiming>,
+    /// Why it ended early, if it did.
+    pub cut: Option<Cut>,
+    /// Heartbeats that came late: by how much.
+    pub gaps: Vec<Nanos>,
+    /// Share of the time in which the control group kept this process from running, where that is known.
+    pub throttled_share: Option<f64>,
+    /// What happened besides, for the report.
+    pub notes: Vec<String>,
+    /// `teardown` failed.
+    pub teardown_error: Option<String>,
+}
+
+/// What the terminal is told while the run goes on.
+pub trait Watcher {
+    /// A second has passed, or something has changed.
+    fn update(&mut self, view: &View<'_>);
+    /// A line for the user.
+    fn say(&mut self, line: &str);
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// All figures so far.
+    pub totals: &'a Totals,
+    /// Phases under way with their start, in order.
+    pub phases: &'a [(PhaseId, Nanos)],
+    /// The run's clock.
+    pub now: Nanos,
+    /// The last second for which all workers have reported.
+    pub second: u64,
+    /// Phases take no new iterations and are being drained.
+    pub draining: bool,
+}
+
+/// A check of the figures that may end a phase or the run.
+pub type Judge<'a> = dyn FnMut(&Totals, &[(PhaseId, Nanos)], u64) -> Vec<Verdict> + 'a;
+
+/// What a [`Judge`] decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The phase has done its part.
+    EndPhase(PhaseId, String),
+    /// The run ends.
+    Abort(String),
+}
+
+/// A signal to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// The first: drain and report.
+    Drain,
+    /// The second: report at once.
+    Kill,
+}
+
+pub(super) struct Conductor<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) clock: Clock,
+    pub(super) workers: Vec<UnboundedSender<Command>>,
+    pub(super) reports: UnboundedReceiver<(usize, Report)>,
+    pub(super) signals: UnboundedReceiver<Signal>,
+    pub(super) watcher: &'a mut dyn Watcher,
+    pub(super) judge: &'a mut Judge<'a>,
+    pub(super) setup: bool,
+    pub(super) teardown: bool,
+    state: State,
+}
+
+#[derive(Default)]
+struct State {
+    totals: Totals,
+    timings: BTreeMap<PhaseId, PhaseTiming>,
+    meters: BTreeMap<PhaseId, CpuMeter>,
+    active: Vec<(PhaseId, Nanos)>,
+    cut: Option<Cut>,
+    killed: bool,
+    gaps: Vec<Nanos>,
+    notes: Vec<String>,
+    gone: HashSet<usize>,
+    /// Iterations taken by phases that have ended, and planned by those that have not.
+    base: u64,
+    last_second: Vec<u64>,
+}
+
+/// What a wait was for.
+#[derive(Debug, Default)]
+struct Waiting {
+    ready: HashSet<usize>,
+    prepared: HashSet<(usize, PhaseId)>,
+    ended: HashSet<(usize, PhaseId)>,
+    finished: HashSet<usize>,
+    setup: Option<Result<serde_json::Value, String>>,
+    torn_down: Option<Result<serde_json::Value, String>>,
+    hashes: Vec<String>,
+    taken: BTreeMap<PhaseId, u64>,
+    ends: BTreeMap<PhaseId, (Nanos, Nanos)>,
+}
+
+impl<'a> Conductor<'a> {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the composition root")]
+    pub(super) fn new(
+        plan: &'a Plan,
+        clock: Clock,
+        workers: Vec<UnboundedSender<Command>>,
+        reports: UnboundedReceiver<(usize, Report)>,
+        signals: UnboundedReceiver<Signal>,
+        watcher: &'a mut dyn Watcher,
+        judge: &'a mut Judge<'a>,
+        (setup, teardown): (bool, bool),
+    ) -> Self {
+        let totals = Totals::with_recent_seconds(longest_window(plan));
+        let state = State { totals, last_second: vec![0; workers.len()], ..State::default() };
+        Self { plan, clock, workers, reports, signals, watcher, judge, setup, teardown, state }
+    }
+
+    /// Runs the plan to its end, or to the end that something else puts to it.
+    pub(super) async fn conduct(mut self) -> Conducted {
+        let mut waiting = Waiting::default();
+        let throttling = Throttling::start();
+        let all = self.workers.len();
+        self.until(&mut waiting, |waiting, _| waiting.ready.len() == all).await;
+        if waiting.hashes.windows(2).any(|pair| pair[0] != pair[1]) {
+            self.state.cut = Some(Cut::Broken(
+                "the workers made different plans of the same script: does it declare by chance, or by the time?"
+                    .into(),
+            ));
+        }
+        if self.goes_on() && self.setup && self.plan.setup.is_some() {
+            self.send(0, Command::Setup);
+            self.until_killed(&mut waiting, |waiting| waiting.setup.is_some()).await;
+            match waiting.setup.take() {
+                Some(Ok(value)) => self.send_all(&Command::Data(Arc::new(value))),
+                Some(Err(reason)) => self.state.cut = Some(Cut::SetupFailed(reason)),
+                None => {}
+            }
+        }
+        self.phases(&mut waiting).await;
+        if !self.state.killed && self.is_whole() {
+            self.send_all(&Command::Finish);
+            self.until_killed(&mut waiting, |waiting| waiting.finished.len() == all).await;
+        }
+        let mut teardown_error = None;
+        if !self.state.killed && self.is_whole() && self.teardown && self.plan.teardown.is_some() {
+            self.send(0, Command::Teardown);
+            self.until_killed(&mut waiting, |waiting| waiting.torn_down.is_some()).await;
+            teardown_error = waiting.torn_down.take().and_then(Result::err);
+        }
+        self.send_all(&Command::Quit);
+        let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+        while self.state.gone.len() < all {
+            match tokio::time::timeout_at(patience, self.reports.recv()).await {
+                Ok(Some((worker, report))) => self.take(&mut waiting, worker, report),
+                Ok(None) => break,
+                Err(_) => {
+                    self.state.notes.push("a worker did not answer at the end: its last second is missing".into());
+                    break;
+                }
+            }
+        }
+        let State { totals, timings, cut, gaps, notes, .. } = self.state;
+        Conducted { totals, timings, cut, gaps, throttled_share: throttling.share(), notes, teardown_error }
+    }
+
+    async fn phases(&mut self, waiting: &mut Waiting) {
+        let mut groups = groups(self.plan);
+        let run_start = self.clock.now();
+        let mut timed: Vec<(PhaseId, Nanos)> = self
+            .plan
+            .phases
+            .iter()
+            .enumerate()
+            .filter_map(|(index, phase)| match phase.start {
+                Start::At(offset) => Some((PhaseId(index as u32), run_start + LEAD + offset.as_nanos() as Nanos)),
+                _ => None,
+            })
+            .collect();
+        timed.sort_by_key(|&(_, at)| at);
+        groups.reverse();
+        while self.goes_on() && !(groups.is_empty() && timed.is_empty()) {
+            let next_timed = timed.first().map(|&(_, at)| at.saturating_sub(LEAD));
+            if let Some(group) = groups.pop() {
+                self.prepare(waiting, &group).await;
+                if !self.goes_on() {
+                    break;
+                }
+                let start = self.clock.now() + LEAD;
+                for &phase in &group {
+                    self.start(phase, start);
+                }
+                // Phases that start at an offset start meanwhile.
+                loop {
+                    let due = timed.first().map(|&(_, at)| at.saturating_sub(LEAD));
+                    self.wait_for_group(waiting, &group, due).await;
+                    if self.group_ended(waiting, &group) || !self.goes_on() {
+                        break;
+                    }
+                    while let Some(&(phase, at)) = timed.first()
+                        && at.saturating_sub(LEAD) <= self.clock.now()
+                    {
+                        timed.remove(0);
+                        self.start(phase, at.max(self.clock.now()));
+                    }
+                }
+                self.wait_for_group(waiting, &group, None).await;
+            } else if let Some(due) = next_timed {
+                self.wait_for_group(waiting, &[], Some(due)).await;
+                if self.goes_on() {
+                    let (phase, at) = timed.remove(0);
+                    self.start(phase, at.max(self.clock.now()));
+                }
+            }
+        }
+        let rest: Vec<PhaseId> = self.state.active.iter().map(|&(phase, _)| phase).collect();
+        self.wait_for_group(waiting, &rest, None).await;
+    }
+
+    async fn prepare(&mut self, waiting: &mut Waiting, group: &[PhaseId]) {
+        let all = self.workers.len();
+        for &phase in group {
+            self.send_all(&Command::Prepare(phase));
+        }
+        self.until(waiting, |waiting, state| {
+            state.killed || group.iter().all(|&id| (0..all).all(|worker| waiting.prepared.contains(&(worker, id))))
+        })
+        .await;
+    }
+
+    fn start(&mut self, phase: PhaseId, start: Nanos) {
+        let base = self.state.base;
+        // An open phase says ahead how many iterations it takes; the others say when they have ended.
+        self.state.base += planned_count(self.plan, phase).unwrap_or(0);
+        self.state.meters.insert(phase, CpuMeter::start());
+        self.state.active.push((phase, start));
+        self.send_all(&Command::Run { phase, start, base });
+    }
+
+    fn group_ended(&self, waiting: &Waiting, group: &[PhaseId]) -> bool {
+        let all = self.workers.len();
+        group.iter().all(|&phase| (0..all).all(|worker| waiting.ended.contains(&(worker, phase))))
+    }
+
+    /// Until all of the group's phases have ended everywhere, or until a time.
+    async fn wait_for_group(&mut self, waiting: &mut Waiting, group: &[PhaseId], due: Option<Nanos>) {
+        let all = self.workers.len();
+        let clock = self.clock.clone();
+        let group: Vec<PhaseId> = group.to_vec();
+        let over = move |waiting: &Waiting, _: &State| {
+            let ended = group.iter().all(|&phase| (0..all).all(|worker| waiting.ended.contains(&(worker, phase))));
+            (ended && !(group.is_empty() && due.is_some())) || due.is_some_and(|due| clock.now() >= due)
+        };
+        self.until_due(waiting, due, over).await;
+    }
+
+    async fn until(&mut self, waiting: &mut Waiting, over: impl Fn(&Waiting, &State) -> bool) {
+        self.until_due(waiting, None, over).await;
+    }
+
+    async fn until_killed(&mut self, waiting: &mut Waiting, over: impl Fn(&Waiting) -> bool) {
+        self.until(waiting, |waiting, state| over(waiting) || state.killed).await;
+    }
+
+    /// Takes reports and signals until `over`, or until a time, or until nothing can come any more.
+    async fn until_due(&mut self, waiting: &mut Waiting, due: Option<Nanos>, over: impl Fn(&Waiting, &State) -> bool) {
+        while !over(waiting, &self.state) && self.is_whole() {
+            let wake = due.map(|due| std::time::Duration::from_nanos(due.saturating_sub(self.clock.now())));
+            tokio::select! {
+                report = self.reports.recv() => match report {
+                    Some((worker, report)) => self.take(waiting, worker, report),
+                    None => return,
+                },
+                Some(signal) = self.signals.recv() => self.signal(signal),
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.state.cut.get_or_insert(Cut::Interrupted);
+        match signal {
+            Signal::Drain => {
+                self.watcher.say("interrupted: no new iterations; those under way may end (again to end at once)");
+                self.send_all(&Command::Stop(None));
+            }
+            Signal::Kill => {
+                self.watcher.say("interrupted again: ending now");
+                self.state.killed = true;
+                self.send_all(&Command::Kill);
+            }
+        }
+    }
+
+    fn take(&mut self, waiting: &mut Waiting, worker: usize, report: Report) {
+        match report {
+            Report::Ready(hash) => {
+                waiting.ready.insert(worker);
+                waiting.hashes.push(hash);
+            }
+            Report::SetupDone(result) => waiting.setup = Some(result),
+            Report::TornDown(result) => waiting.torn_down = Some(result),
+            Report::Finished => {
+                waiting.finished.insert(worker);
+            }
+            Report::Prepared(phase) => {
+                waiting.prepared.insert((worker, phase));
+            }
+            Report::Gap(late) => self.state.gaps.push(late),
+            Report::Gone => {
+                self.state.gone.insert(worker);
+            }
+            Report::Broken(message) => {
+                self.state.gone.insert(worker);
+                self.state.cut = Some(Cut::Broken(message));
+                self.send_all(&Command::Kill);
+            }
+            Report::Ended(phase, end) => {
+                waiting.ended.insert((worker, phase));
+                let taken = waiting.taken.entry(phase).or_default();
+                *taken = (*taken).max(end.taken);
+                let times = waiting.ends.entry(phase).or_insert((0, 0));
+                *times = (times.0.max(end.stopped), times.1.max(end.drained));
+                if (0..self.workers.len()).all(|worker| waiting.ended.contains(&(worker, phase))) {
+                    self.ended(phase, *times, *taken);
+                }
+            }
+            Report::Snapshot(snapshot) => {
+                self.state.last_second[worker] = snapshot.second;
+                self.state.totals.merge(*snapshot, worker);
+                let second = self.state.last_second.iter().copied().min().unwrap_or(0);
+                if self.state.last_second[worker] == second {
+                    self.look(second);
+                }
+            }
+            Report::Event(Event::Abort(reason)) => self.abort(reason),
+            Report::Event(Event::Exhausted(phase)) => {
+                let note =
+                    format!("{}: a `.unique()` data set has no row left; the phase ended there", self.name(phase));
+                self.end_phase(phase, note);
+            }
+            Report::Event(Event::Overflow(phase)) => {
+                let note = format!(
+                    "{}: `max_in_flight` was reached; the phase ended there (overflow \"abort\")",
+                    self.name(phase)
+                );
+                self.end_phase(phase, note);
+            }
+        }
+    }
+
+    fn ended(&mut self, phase: PhaseId, (stopped, drained): (Nanos, Nanos), taken: u64) {
+        let start = self.state.active.iter().find(|(id, _)| *id == phase).map_or(0, |&(_, start)| start);
+        self.state.active.retain(|(id, _)| *id != phase);
+        if planned_count(self.plan, phase).is_none() {
+            self.state.base += taken;
+        }
+        let cpu_share = self.state.meters.get(&phase).map_or(0.0, CpuMeter::share);
+        self.state.timings.insert(phase, PhaseTiming { start, stopped, drained, cpu_share });
+    }
+
+    /// A second is complete: shows it, and lets the judge see it.
+    fn look(&mut self, second: u64) {
+        for verdict in (self.judge)(&self.state.totals, &self.state.active, second) {
+            match verdict {
+                Verdict::EndPhase(phase, why) => {
+                    let note = format!("{}: {why}", self.name(phase));
+                    self.end_phase(phase, note);
+                }
+                Verdict::Abort(reason) => self.abort(reason),
+            }
+        }
+        self.watcher.update(&View {
+            totals: &self.state.totals,
+            phases: &self.state.active,
+            now: self.clock.now(),
+            second,
+            draining: self.state.cut.is_some(),
+        });
+    }
+
+    fn abort(&mut self, reason: String) {
+        if self.state.cut.is_none() {
+            self.watcher.say(&format!("aborted: {reason}"));
+            self.state.cut = Some(Cut::Aborted(reason));
+            self.send_all(&Command::Stop(None));
+        }
+    }
+
+    fn end_phase(&mut self, phase: PhaseId, note: String) {
+        if !self.state.notes.contains(&note) {
+            self.state.notes.push(note);
+        }
+        self.send_all(&Command::Stop(Some(phase)));
+    }
+
+    fn name(&self, phase: PhaseId) -> &str {
+        self.plan.phases.get(phase.index()).map_or("", |phase| &phase.name)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.state.cut.is_none()
+    }
+
+    /// All workers can still answer.
+    fn is_whole(&self) -> bool {
+        self.state.gone.is_empty()
+    }
+
+    fn send(&self, worker: usize, command: Command) {
+        // A worker that is gone has said so, or will: nothing to do here.
+        let _ = self.workers[worker].send(command);
+    }
+
+    fn send_all(&self, command: &Command) {
+        for worker in 0..self.workers.len() {
+            self.send(worker, command.clone());
+        }
+    }
+}
+
+/// The longest window that a condition looks back over, in seconds; a minute at least.
+fn longest_window(plan: &Plan) -> usize {
+    let phases =
+        plan.phases.iter().filter_map(|phase| phase.ends_when.as_ref()).map(|(_, over)| over.as_nanos() as Nanos);
+    let slos = plan.slos.iter().filter_map(|slo| slo.over);
+    let longest = phases.chain(slos).max().unwrap_or(0);
+    usize::try_from(longest.div_ceil(SECOND)).unwrap_or(usize::MAX).clamp(60, 86_400) + 1
+}
+
+/// Phases that start together, in order; those that start at an offset are in none.
+fn groups(plan: &Plan) -> Vec<Vec<PhaseId>> {
+    let mut groups: Vec<Vec<PhaseId>> = Vec::new();
+    for (index, phase) in plan.phases.iter().enumerate() {
+        let id = PhaseId(index as u32);
+        match &phase.start {
+            Start::AfterPrevious => groups.push(vec![id]),
+            Start::At(_) => {}
+            Start::Alongside(name) => {
+                let host = groups
+                    .iter_mut()
+                    .find(|group| group.iter().any(|member| plan.phases[member.index()].name == *name));
+                match host {
+                    Some(group) => group.push(id),
+                    None => groups.push(vec![id]),
+                }
+            }
+        }
+    }
+    groups
+}
+
+/// How many iterations a phase will offer, where the plan tells.
+pub(super) fn planned_count(plan: &Plan, phase: PhaseId) -> Option<u64> {
+    let phase = &plan.phases[phase.index()];
+    if phase.ends_when.is_some() || (phase.duration.is_some() && !phase.load.is_open()) {
+        return None;
+    }
+    match &phase.load {
+        Load::Iterations { count, .. } => Some(*count),
+        Load::EachUser { each, users } => Some(each * users),
+        _ => arrival_plan(phase, Nanos::MAX)?.count(),
+    }
+}
+
+/// How long a phase lasts, where the plan tells; its drain comes on top.
+pub fn planned_duration(plan: &Plan, phase: PhaseId) -> Option<Nanos> {
+    let phase = &plan.phases[phase.index()];
+    if let Some(duration) = phase.duration {
+        return Some(duration.as_nanos() as Nanos);
+    }
+    match &phase.load {
+        Load::Rate(points) => points.last().map(|&(at, _)| at.as_nanos() as Nanos),
+        Load::Users(points) => points.last().map(|&(at, _)| at.as_nanos() as Nanos).filter(|&at| at > 0),
+        Load::Burst { every, times, .. } => Some(every.as_nanos() as Nanos * (times - 1)),
+        _ => None,
+    }
+}

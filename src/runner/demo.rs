@@ -1,0 +1,49 @@
+//! The embedded lab as a process of its own: what it uses up is not the generator's.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+/// A running lab. It ends when this value is dropped, and also if this process dies: it watches its standard
+/// input.
+#[derive(Debug)]
+pub struct Demo {
+    /// Its address, such as `http://127.0.0.1:40001`.
+    pub url: String,
+    child: Child,
+    _until_closed: Option<ChildStdin>,
+}
+
+impl Demo {
+    /// Starts the lab on a free port.
+    ///
+    /// # Errors
+    /// The program cannot be started again, or the lab says nothing.
+    pub fn start() -> std::io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["lab", "--port", "0", "--until-stdin-closes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(std::io::Error::other("the lab did not say where it listens"));
+        };
+        Ok(Self { url: url.to_owned(), _until_closed: child.stdin.take(), child })
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self._until_closed = None;
+        // It may have ended already; either way it is reaped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,63 @@
+//! What the generator used up itself.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::ClockId;
+
+/// This process's CPU time, user and system, of all its threads.
+pub(super) fn cpu_time() -> Duration {
+    let spent = rustix::time::clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(spent.tv_sec).unwrap_or(0), u32::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
+/// Share of the cores that this process may use which it used over a span.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CpuMeter {
+    since: Instant,
+    spent: Duration,
+}
+
+impl CpuMeter {
+    pub(super) fn start() -> Self {
+        Self { since: Instant::now(), spent: cpu_time() }
+    }
+
+    /// From 0 to 1, of all cores.
+    pub(super) fn share(&self) -> f64 {
+        let wall = self.since.elapsed().as_secs_f64();
+        if wall > 0.0 { (cpu_time() - self.spent).as_secs_f64() / wall / cores() as f64 } else { 0.0 }
+    }
+}
+
+/// Cores that this process may use, by affinity and cgroup.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How long the control group keeps this process from running.
+#[derive(Debug)]
+pub(super) struct Throttling {
+    since: Instant,
+    throttled_us: Option<u64>,
+}
+
+impl Throttling {
+    pub(super) fn start() -> Self {
+        Self { since: Instant::now(), throttled_us: throttled_us() }
+    }
+
+    /// Share of the time since the start, from 0 to 1; none where the system does not say.
+    pub(super) fn share(&self) -> Option<f64> {
+        let throttled = throttled_us()?.saturating_sub(self.throttled_us?);
+        let wall = self.since.elapsed().as_micros() as f64;
+        (wall > 0.0).then(|| throttled as f64 / wall)
+    }
+}
+
+/// The time that this process's control group was throttled, by version 2 of the interface.
+fn throttled_us() -> Option<u64> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let stat = std::fs::read_to_string(format!("/sys/fs/cgroup{path}/cpu.stat")).ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("throttled_usec "))?.trim().parse().ok()
+}

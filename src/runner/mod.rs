@@ -1,0 +1,344 @@
+//! The composition root: loads a script, opens the outputs, starts the workers, conducts them, and hands what
+//! they measured to the judges and the reporters.
+
+mod conclude;
+mod conduct;
+mod demo;
+mod health;
+mod preflight;
+mod progress;
+mod thread;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+pub use conduct::{Conducted, Cut, PhaseTiming, Signal};
+use rand::Rng;
+use tokio::sync::mpsc::unbounded_channel;
+
+use self::{
+    conduct::Conductor,
+    demo::Demo,
+    thread::{Assignment, endpoints},
+};
+use crate::{
+    clock::{Clock, Nanos},
+    http::{AddressGuard, Reach, reach},
+    judge::{self, ExitCode, Watch},
+    measure::Totals,
+    pace::Segment,
+    plan::{PhaseId, Plan},
+    report::{self, Summary},
+    script::{self, DataCache, LoadError, LoadOptions, Redactor},
+};
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The scenario.
+    pub script: PathBuf,
+    /// Values that win over the environment's.
+    pub env: Vec<(String, String)>,
+    /// Where traffic comes from; a random one is made, and shown, unless given.
+    pub seed: Option<u64>,
+    /// How many workers; as many as cores unless given.
+    pub workers: Option<usize>,
+    /// The share of the run that this process does.
+    pub segment: Option<Segment>,
+    /// Start the embedded lab and send to it.
+    pub demo: bool,
+    /// Leave out `setup`.
+    pub no_setup: bool,
+    /// Leave out `teardown`.
+    pub no_teardown: bool,
+    /// Do not try the targets before the run.
+    pub no_preflight: bool,
+    /// Inconclusive SLOs are not good enough.
+    pub strict: bool,
+    /// No progress and no notes on standard error.
+    pub quiet: bool,
+    /// Where the summary goes as JSON.
+    pub json: Option<PathBuf>,
+    /// Folders that the script may read beside its own.
+    pub allow_read: Vec<PathBuf>,
+    /// Public hosts that may be sent to.
+    pub allow_target: Vec<String>,
+    /// Colour on standard error.
+    pub color_stderr: bool,
+}
+
+/// Why there was no run. The text is whole, with its help.
+#[derive(Debug)]
+pub struct NotRun {
+    /// What the process ends with.
+    pub code: ExitCode,
+    /// What to print.
+    pub message: String,
+}
+
+impl NotRun {
+    fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Scripts are evaluated on a stack of this size.
+const SCRIPT_STACK_BYTES: usize = 128 << 20;
+
+/// What the workers need of a script that was read once to see whether it is right.
+struct Scouted {
+    plan: Plan,
+    redactor: Redactor,
+}
+
+/// Runs a scenario from its file to its summary.
+///
+/// # Errors
+/// The script has mistakes, an output cannot be written, or a target cannot be reached.
+pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
+    let demo = if options.demo {
+        let demo = Demo::start();
+        Some(demo.map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start the lab: {error}")))?)
+    } else {
+        None
+    };
+    let load = load_options(options, demo.as_ref());
+    let Scouted { plan, redactor } = scout(options, &load)?;
+    if options.demo && !plan.environment.iter().any(|name| name == "TARGET") {
+        return Err(NotRun::new(
+            ExitCode::Script,
+            "with --demo the script must take its target from the environment\n\
+             help: write target(env(\"TARGET\", \"http://127.0.0.1:8080\"))",
+        ));
+    }
+    let mut output = open_output(options)?;
+    let guard = AddressGuard::new(&options.allow_target);
+    let workers = worker_count(&plan, options.workers);
+    let mut watcher = progress::Progress::new(&plan, options.quiet, redactor.clone());
+    for line in announcements(&plan) {
+        watcher.note(&line);
+    }
+    if let Some(warning) = preflight::descriptors(&plan, workers) {
+        watcher.note(&warning);
+    }
+    if !options.no_preflight {
+        preflight::reach_targets(&endpoints(&plan), &guard)
+            .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
+    }
+    let seed = options.seed.unwrap_or_else(random_seed);
+    let whole = options.segment.unwrap_or(Segment::WHOLE);
+    let started_at = SystemTime::now();
+    let origin = Instant::now();
+    let epoch_ms = started_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let assignments = (0..workers).map(|index| Assignment {
+        index,
+        script: options.script.clone(),
+        options: load.clone(),
+        segment: whole.part(index as u64, workers as u64),
+        seed,
+        origin,
+        epoch_ms,
+        guard: guard.clone(),
+    });
+    let mut watch = Watch::new(&plan.slos);
+    let clock = Clock::real(origin);
+    let conducted = conduct(&plan, options, clock, assignments.collect(), &mut watcher, &mut watch)?;
+    watcher.finish();
+    if let Some(Cut::Broken(message)) = &conducted.cut {
+        return Err(NotRun::new(ExitCode::Internal, redactor.redact(message)));
+    }
+    let mut summary = conclude::conclude(&plan, options, seed, &conducted, &watch);
+    summary.rewrite_texts(&|text| redactor.redact(text).into_owned());
+    if let Some(file) = &mut output {
+        write_json(file, &summary, &redactor)
+            .map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to write the summary: {error}")))?;
+    }
+    drop(demo);
+    Ok(summary)
+}
+
+fn load_options(options: &RunOptions, demo: Option<&Demo>) -> LoadOptions {
+    // Names that are not valid Unicode cannot be asked for by a script.
+    let mut env: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    env.extend(options.env.iter().cloned());
+    if let Some(demo) = demo {
+        env.push(("TARGET".to_owned(), demo.url.clone()));
+    }
+    LoadOptions { env, allow_read: options.allow_read.clone(), data_cache: Arc::new(DataCache::default()) }
+}
+
+/// Evaluates the script once, to know its plan and its mistakes.
+fn scout(options: &RunOptions, load: &LoadOptions) -> Result<Scouted, NotRun> {
+    let (path, load, color) = (options.script.clone(), load.clone(), options.color_stderr);
+    let thread = std::thread::Builder::new().stack_size(SCRIPT_STACK_BYTES).spawn(move || {
+        script::load(&path, &load)
+            .map(|loaded| Scouted { redactor: loaded.shared.redactor(), plan: loaded.plan.clone() })
+            .map_err(|error: LoadError| error.render(color))
+    });
+    let result = thread
+        .map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start a thread: {error}")))?
+        .join()
+        .map_err(|_| NotRun::new(ExitCode::Internal, "the script's evaluation panicked; please report it"))?;
+    let scouted = result.map_err(|text| {
+        let missing = !options.script.exists();
+        NotRun::new(if missing { ExitCode::NotStarted } else { ExitCode::Script }, text)
+    })?;
+    Ok(scouted)
+}
+
+fn open_output(options: &RunOptions) -> Result<Option<std::fs::File>, NotRun> {
+    options
+        .json
+        .as_ref()
+        .map(|path| {
+            std::fs::File::create(path).map_err(|error| {
+                let message = format!("failed to create {}: {error}\nhelp: nothing was sent", path.display());
+                NotRun::new(ExitCode::NotStarted, message)
+            })
+        })
+        .transpose()
+}
+
+fn write_json(file: &mut std::fs::File, summary: &Summary, redactor: &Redactor) -> std::io::Result<()> {
+    use std::io::Write;
+    let text = report::json(summary);
+    file.write_all(redactor.redact(&text).as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// A worker for each core, but no more than there is work to share.
+fn worker_count(plan: &Plan, asked: Option<usize>) -> usize {
+    let caps = plan.phases.iter().filter(|phase| phase.load.is_open()).map(|phase| phase.max_in_flight);
+    let cap = caps.min().unwrap_or(u64::MAX);
+    let wanted = asked.unwrap_or_else(health::cores).max(1) as u64;
+    usize::try_from(wanted.min(cap)).unwrap_or(1)
+}
+
+/// What a user should know before anything is sent: targets that are not this machine.
+fn announcements(plan: &Plan) -> Vec<String> {
+    plan.targets
+        .iter()
+        .filter_map(|target| {
+            let host = target.url.host_str()?;
+            let is_local = host == "localhost"
+                || host.trim_matches(['[', ']']).parse().is_ok_and(|address| reach(address) == Reach::Loopback);
+            (!is_local).then(|| format!("sending to {} which is not this machine", target.url))
+        })
+        .collect()
+}
+
+fn random_seed() -> u64 {
+    // Short enough to type again.
+    u64::from(rand::rng().next_u32())
+}
+
+fn conduct(
+    plan: &Plan,
+    options: &RunOptions,
+    clock: Clock,
+    assignments: Vec<Assignment>,
+    watcher: &mut progress::Progress,
+    watch: &mut Watch,
+) -> Result<Conducted, NotRun> {
+    let refuse =
+        |error: std::io::Error| NotRun::new(ExitCode::NotStarted, format!("failed to start a worker: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
+    let (reports_in, reports) = unbounded_channel();
+    let mut commands = Vec::new();
+    let mut threads = Vec::new();
+    for assignment in assignments {
+        let (sender, receiver) = unbounded_channel();
+        threads.push(thread::spawn(assignment, receiver, reports_in.clone()).map_err(refuse)?);
+        commands.push(sender);
+    }
+    drop(reports_in);
+    let mut judge =
+        |totals: &Totals, active: &[(PhaseId, Nanos)], second: u64| judge_second(plan, watch, totals, active, second);
+    let conducted = runtime.block_on(async {
+        let (signals_in, signals) = unbounded_channel();
+        let listener = tokio::spawn(async move {
+            let mut count = 0;
+            while signal().await.is_ok() {
+                let kind = if count == 0 { Signal::Drain } else { Signal::Kill };
+                count += 1;
+                if signals_in.send(kind).is_err() {
+                    break;
+                }
+            }
+        });
+        let frame = (!options.no_setup, !options.no_teardown);
+        let conductor = Conductor::new(plan, clock, commands, reports, signals, watcher, &mut judge, frame);
+        let conducted = conductor.conduct().await;
+        listener.abort();
+        conducted
+    });
+    for thread in threads {
+        // A worker that panicked has reported it.
+        let _ = thread.join();
+    }
+    Ok(conducted)
+}
+
+/// Waits for a signal that asks the process to end.
+async fn signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed,
+            _ = terminate.recv() => Ok(()),
+            _ = hang_up.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// Looks whether the last second's figures end a phase or the run.
+fn judge_second(
+    plan: &Plan,
+    watch: &mut Watch,
+    totals: &Totals,
+    active: &[(PhaseId, Nanos)],
+    second: u64,
+) -> Vec<conduct::Verdict> {
+    let mut verdicts = Vec::new();
+    for &(id, start) in active {
+        let phase = &plan.phases[id.index()];
+        let Some((condition, over)) = &phase.ends_when else { continue };
+        let seconds = (over.as_secs_f64().ceil() as u64).max(1);
+        // A window that reaches back before the phase's start says nothing yet.
+        if second + 1 < start.div_ceil(crate::clock::SECOND) + seconds {
+            continue;
+        }
+        let figures = totals.window(id.0 as u16, second + 1 - seconds, second + 1);
+        if judge::holds_now(condition, &figures, seconds * crate::clock::SECOND) {
+            let why = format!("it ended by `ends_when`: {} {} over {seconds} s", condition.quantity, condition.text);
+            verdicts.push(conduct::Verdict::EndPhase(id, why));
+        }
+    }
+    let now = (second + 1) * crate::clock::SECOND;
+    let timings: Vec<_> = active
+        .iter()
+        .map(|&(phase, start)| report::PhaseTiming {
+            phase: phase.0 as u16,
+            start,
+            stopped: now.max(start),
+            drained: now.max(start),
+            planned: None,
+        })
+        .collect();
+    for result in watch.tick(&report::phase_views(plan, totals, &timings), second) {
+        let actual = result.figure.map_or_else(String::new, |figure| figure.text());
+        verdicts
+            .push(conduct::Verdict::Abort(format!("SLO \"{}\" failed: {} is {actual}", result.name, result.target)));
+    }
+    verdicts
+}

@@ -1,0 +1,87 @@
+//! What can be known to fail is tried before the run.
+
+use std::{net::ToSocketAddrs, time::Duration};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::{
+    http::{AddressGuard, Endpoint},
+    plan::{Load, Plan},
+};
+
+/// How long a target may take to accept the first connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Descriptors that are not connections.
+const SPARE_DESCRIPTORS: u64 = 200;
+
+/// Raises the limit of descriptors to what the system allows, and says so if the plan may need more.
+pub(super) fn descriptors(plan: &Plan, workers: usize) -> Option<String> {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        // Not allowed to: then the limit stays, and is judged below.
+        let _ = setrlimit(Resource::Nofile, limit);
+        limit = getrlimit(Resource::Nofile);
+    }
+    let users = plan.phases.iter().map(|phase| users_max(&phase.load)).max().unwrap_or(0);
+    let needed = users + SPARE_DESCRIPTORS + 10 * workers as u64;
+    match limit.current {
+        Some(allowed) if allowed < needed => Some(format!(
+            "{users} virtual users need about {needed} descriptors, and this process may have {allowed}: raise `ulimit -n`"
+        )),
+        _ => None,
+    }
+}
+
+/// The most virtual users that a load model asks for by itself.
+fn users_max(load: &Load) -> u64 {
+    match load {
+        Load::Users(points) => points.iter().map(|&(_, users)| users).max().unwrap_or(0),
+        Load::Rate(_) => 0,
+        Load::Burst { count, .. } | Load::Asap { count } => *count,
+        Load::Iterations { users, .. } | Load::EachUser { users, .. } => *users,
+    }
+}
+
+/// Connects once to every target.
+///
+/// # Errors
+/// What to tell the user, for the first target that cannot be reached.
+pub(super) fn reach_targets(endpoints: &[Endpoint], guard: &AddressGuard) -> Result<(), String> {
+    for endpoint in endpoints {
+        let Endpoint { host, port, .. } = endpoint;
+        let addresses: Vec<_> = match (host.as_str(), *port).to_socket_addrs() {
+            Ok(addresses) => addresses.collect(),
+            Err(error) => {
+                return Err(format!(
+                    "the target {host}:{port} has no address: {error}\nhelp: check the name, or give the target with -e TARGET=http://…"
+                ));
+            }
+        };
+        let mut last = format!("{host} has no address");
+        let mut help = "start it, give another with -e TARGET=http://…, or try the embedded lab with --demo";
+        let reached = addresses.iter().any(|address| {
+            if let Err(failure) = guard.check(host, address.ip()) {
+                last = failure.detail.into_owned();
+                help =
+                    "loadr sends to this machine and private networks; ask whoever runs the target before you allow it";
+                return false;
+            }
+            match std::net::TcpStream::connect_timeout(address, PATIENCE) {
+                Ok(_) => true,
+                Err(error) => {
+                    // Of several addresses, one that may be sent to and does not answer is what to look at.
+                    last = error.to_string().to_lowercase();
+                    false
+                }
+            }
+        });
+        if !reached {
+            return Err(format!(
+                "the target {host}:{port} cannot be reached: {last}\n\
+                 help: {help}"
+            ));
+        }
+    }
+    Ok(())
+}
