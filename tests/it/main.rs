@@ -1,1 +1,19 @@
-//! Tests of the built binary.
+//! Tests of the built binary against real servers, of the shape of its source, and of its prose.
+//!
+//! Each test of the binary starts `loadr` as a user would, in a folder of its own, and compares what it reports
+//! with what the server saw. A run that outlives its limit is killed and fails its test.
+
+mod harness;
+
+mod bad_input;
+mod docs;
+mod interruption;
+mod layers;
+mod main_job;
+mod output;
+mod real_servers;
+mod same_traffic;
+mod script_faults;
+mod slos;
+mod target_faults;
+mod truth;

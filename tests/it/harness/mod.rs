@@ -1,0 +1,14 @@
+//! What the tests share: the program, a lab to send to, and ways to read what was reported.
+
+mod figures;
+mod lab;
+mod program;
+mod settle;
+mod turn;
+mod wait;
+
+pub use figures::Figures;
+pub use lab::{LabChild, TestLab};
+pub use program::{Ended, Program, Running};
+pub use settle::{Checks, settle};
+pub use wait::until;

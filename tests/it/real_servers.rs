@@ -1,0 +1,222 @@
+//! nginx: a server that others wrote, with keep-alive limits of its own.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::harness::{Ended, Program, until};
+
+/// Where distributions put it; not all of them in the path of users.
+const PROGRAMS: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+/// Between asking for a free port and taking it, somebody else may take it.
+const TRIES: usize = 5;
+
+#[derive(Debug)]
+struct Nginx {
+    child: Child,
+    addr: SocketAddr,
+    folder: TempDir,
+}
+
+/// A request as nginx logged it.
+#[derive(Debug)]
+struct Logged {
+    connection: u64,
+    nth_of_connection: u64,
+    method: String,
+    path: String,
+    status: u16,
+    length: u64,
+}
+
+impl Nginx {
+    /// Starts it with these lines in its `http` block.
+    fn start(settings: &str) -> Self {
+        (0..TRIES)
+            .find_map(|_| Self::try_start(settings))
+            .unwrap_or_else(|| panic!("nginx did not start: is it installed (nginx-light)?"))
+    }
+
+    fn try_start(settings: &str) -> Option<Self> {
+        let folder = TempDir::new().expect("a folder");
+        let addr = {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+            listener.local_addr().expect("its address")
+        };
+        let files = folder.path().join("files");
+        std::fs::create_dir(&files).expect("a folder");
+        std::fs::write(files.join("small.txt"), "hello").expect("room");
+        std::fs::write(files.join("large.bin"), vec![b'x'; 1_000_000]).expect("room");
+        let root = files.display();
+        let configuration = format!(
+            "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
+             events {{ worker_connections 512; }}\n\
+             http {{\n\
+               log_format it '$connection $connection_requests $request_method $request_uri $status $content_length';\n\
+               access_log access.log it;\n\
+               client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
+               uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
+               gzip off; {settings}\n\
+               server {{\n\
+                 listen {addr}; root {root};\n\
+                 location = /made {{ return 200 'made'; }}\n\
+                 location = /moved {{ return 302 /small.txt; }}\n\
+                 location = /empty {{ return 204; }}\n\
+               }}\n\
+             }}\n"
+        );
+        std::fs::write(folder.path().join("nginx.conf"), configuration).expect("room");
+        let mut child = PROGRAMS.iter().find_map(|program| {
+            let mut command = Command::new(program);
+            command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok()
+        })?;
+        let mut has_ended = false;
+        until("nginx", Duration::from_secs(10), || {
+            has_ended = child.try_wait().expect("its status").is_some();
+            has_ended || TcpStream::connect(addr).is_ok()
+        });
+        (!has_ended).then_some(Self { child, addr, folder })
+    }
+
+    /// Runs a script against it, and gives its log as well.
+    fn run(&self, script: &str) -> (Ended, Vec<Logged>) {
+        let ended = Program::run_against(
+            &format!("let web = target(env(\"TARGET\"));\n{script}"),
+            &format!("http://{}", self.addr),
+        )
+        .run();
+        ended.expect(0);
+        let reported: u64 = ended.figures().phases().map(|phase| phase.requests()).sum();
+        let mut log = Vec::new();
+        // A line is written when a request has ended, which the client may know a moment earlier.
+        until("nginx to log all", Duration::from_secs(10), || {
+            log = self.log();
+            log.len() as u64 >= reported
+        });
+        assert_eq!(log.len() as u64, reported, "{ended}");
+        (ended, log)
+    }
+
+    fn log(&self) -> Vec<Logged> {
+        let text = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| Logged::parse(line).unwrap_or_else(|| panic!("{line}"))).collect()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // It may have ended; either way it is reaped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Logged {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split(' ');
+        Some(Self {
+            connection: words.next()?.parse().ok()?,
+            nth_of_connection: words.next()?.parse().ok()?,
+            method: words.next()?.to_owned(),
+            path: words.next()?.to_owned(),
+            status: words.next()?.parse().ok()?,
+            length: words.next()?.parse().unwrap_or(0),
+        })
+    }
+}
+
+fn connections(log: &[Logged]) -> usize {
+    log.iter().map(|logged| logged.connection).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+#[test]
+fn users_keep_their_connections() {
+    let nginx = Nginx::start("");
+    let (ended, log) = nginx.run("phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(400);");
+    let phase = ended.figures().phase("main");
+    assert_eq!((phase.count("ok"), phase.row("GET /small.txt").status(200)), (400, 400), "{ended}");
+    assert_eq!(connections(&log), 4, "one for each user: {ended}");
+    assert_eq!(phase.count("connections_opened") + phase.count("connections_reused"), 400, "{ended}");
+}
+
+#[test]
+fn without_keep_alive_each_request_has_its_own() {
+    let nginx = Nginx::start("");
+    let (ended, log) =
+        nginx.run("web.no_keepalive(); phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(100);");
+    assert_eq!((connections(&log), ended.figures().phase("main").count("connections_opened")), (100, 100), "{ended}");
+}
+
+#[test]
+fn each_method_and_status_is_understood() {
+    let nginx = Nginx::start("");
+    let (ended, log) = nginx.run(
+        "let rows = [get(\"/small.txt\"), get(\"/large.bin\"), head(\"/large.bin\"), post(\"/made\", #{ a: 1 }),\n\
+             get(\"/moved\"), get(\"/empty\"), get(\"/missing\"), get(\"/missing\").name(\"meant\").expect(404)];\n\
+         let traffic = mix(rows.map(|row| [1, row]));\n\
+         phase(\"main\").run(traffic).users(3).iterations(80);",
+    );
+    let phase = ended.figures().phase("main");
+    for (name, status, is_ok) in [
+        ("GET /small.txt", 200, true),
+        ("GET /large.bin", 200, true),
+        ("HEAD /large.bin", 200, true),
+        ("POST /made", 200, true),
+        ("GET /moved", 302, true),
+        ("GET /empty", 204, true),
+        ("GET /missing", 404, false),
+        ("meant", 404, true),
+    ] {
+        let row = phase.row(name);
+        assert_eq!((row.status(status), row.count("ok")), (10, if is_ok { 10 } else { 0 }), "{name} {ended}");
+    }
+    assert_eq!(phase.count("errors"), 10, "{ended}");
+    // Whole bodies are read, and none after a HEAD.
+    assert!(phase.row("GET /large.bin").count("bytes_received") >= 10_000_000, "{ended}");
+    assert!(phase.row("HEAD /large.bin").count("bytes_received") < 10_000, "{ended}");
+    assert_eq!(connections(&log), 3, "none of this closes a connection: {ended}");
+    let posts: Vec<_> = log.iter().filter(|logged| logged.method == "POST").collect();
+    assert!(posts.len() == 10 && posts.iter().all(|logged| logged.path == "/made" && logged.length == 7), "{posts:?}");
+}
+
+#[test]
+fn a_limit_of_requests_makes_reconnects_and_no_errors() {
+    let nginx = Nginx::start("keepalive_requests 10;");
+    let (ended, log) = nginx.run("phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(400);");
+    let phase = ended.figures().phase("main");
+    assert_eq!((phase.count("ok"), phase.count("errors")), (400, 0), "{ended}");
+    assert!(log.iter().all(|logged| logged.nth_of_connection <= 10 && logged.status == 200));
+    assert!((40..=44).contains(&connections(&log)), "{ended}");
+}
+
+/// nginx closes after a second; users come back after one and a half. A connection that was closed meanwhile is
+/// seen to be, before anything is sent on it.
+#[test]
+fn connections_closed_while_idle_are_not_used() {
+    let nginx = Nginx::start("keepalive_timeout 1;");
+    let (ended, log) = nginx.run("phase(\"main\").run(get(\"/small.txt\")).users(5).each_user(3).think(1500.ms);");
+    let phase = ended.figures().phase("main");
+    assert_eq!((phase.count("ok"), phase.count("errors")), (15, 0), "{ended}");
+    assert_eq!(connections(&log), 15, "{ended}");
+}
+
+/// Users come back just as nginx closes: whoever is too late is told apart from other errors.
+#[test]
+fn a_race_with_the_servers_patience_has_its_own_kind() {
+    let nginx = Nginx::start("keepalive_timeout 1;");
+    let ended = Program::run_against(
+        "let web = target(env(\"TARGET\"));\n\
+         phase(\"main\").run(get(\"/small.txt\")).users(40).each_user(3).pace(1001.ms);",
+        &format!("http://{}", nginx.addr),
+    )
+    .run();
+    let phase = ended.figures().phase("main");
+    let row = phase.row("GET /small.txt");
+    assert_eq!(row.count("ok") + row.error("stale_connection"), 120, "{ended}");
+}
