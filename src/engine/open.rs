@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{
     host::yield_now,
     phase_run::{Halt, PhaseRun, Work},
-    vu::{Standing, Vu},
+    vu::Standing,
     worker::{Event, Worker},
 };
 use crate::{
@@ -104,15 +104,10 @@ impl<T: Transport> Worker<T> {
             }
             next = self.next_queued(run);
             if vu.standing.get() == Standing::Gone && next.is_some() {
-                vu = self.replace(vu);
+                vu = self.take_vu();
             }
         }
         self.give_back(vu);
-    }
-
-    fn replace(&self, gone: Rc<Vu<T>>) -> Rc<Vu<T>> {
-        drop(gone);
-        self.take_vu()
     }
 
     /// The next arrival in the queue that has not waited too long.

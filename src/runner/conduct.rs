@@ -153,6 +153,13 @@ struct Waiting {
     ends: BTreeMap<PhaseId, (Nanos, Nanos)>,
 }
 
+impl Waiting {
+    /// Whether these phases have ended on each of `workers` workers.
+    fn all_ended(&self, phases: &[PhaseId], workers: usize) -> bool {
+        phases.iter().all(|&phase| (0..workers).all(|worker| self.ended.contains(&(worker, phase))))
+    }
+}
+
 impl<'a> Conductor<'a> {
     #[expect(clippy::too_many_arguments, reason = "called once, by the composition root")]
     pub(super) fn new(
@@ -292,8 +299,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn group_ended(&self, waiting: &Waiting, group: &[PhaseId]) -> bool {
-        let all = self.workers.len();
-        group.iter().all(|&phase| (0..all).all(|worker| waiting.ended.contains(&(worker, phase))))
+        waiting.all_ended(group, self.workers.len())
     }
 
     /// Until all of the group's phases have ended everywhere, or until a time.
@@ -302,7 +308,7 @@ impl<'a> Conductor<'a> {
         let clock = self.clock.clone();
         let group: Vec<PhaseId> = group.to_vec();
         let over = move |waiting: &Waiting, _: &State| {
-            let ended = group.iter().all(|&phase| (0..all).all(|worker| waiting.ended.contains(&(worker, phase))));
+            let ended = waiting.all_ended(&group, all);
             (ended && !(group.is_empty() && due.is_some())) || due.is_some_and(|due| clock.now() >= due)
         };
         self.until_due(waiting, due, over).await;
@@ -375,8 +381,9 @@ impl<'a> Conductor<'a> {
                 *taken = (*taken).max(end.taken);
                 let times = waiting.ends.entry(phase).or_insert((0, 0));
                 *times = (times.0.max(end.stopped), times.1.max(end.drained));
-                if (0..self.workers.len()).all(|worker| waiting.ended.contains(&(worker, phase))) {
-                    self.ended(phase, *times, *taken);
+                let (stopped, taken) = (*times, *taken);
+                if waiting.all_ended(&[phase], self.workers.len()) {
+                    self.ended(phase, stopped, taken);
                 }
             }
             Report::Snapshot(snapshot) => {

@@ -123,14 +123,9 @@ pub(super) fn spawn(
         });
         if let Err(panic) = std::panic::catch_unwind(run) {
             // The runner may be gone already; then nobody needs the news.
-            let _ = sender.send((index, Report::Broken(panic_text(&*panic))));
+            let _ = sender.send((index, Report::Broken(script::panic_text(&*panic))));
         }
     })
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 async fn serve(assignment: Assignment, mut commands: UnboundedReceiver<Command>, reports: Reports) {
@@ -205,7 +200,7 @@ fn watched(tell: &(impl Fn(Report) + Clone + 'static), task: impl Future<Output 
     let tell = tell.clone();
     tokio::task::spawn_local(async move {
         let report = AssertUnwindSafe(task).catch_unwind().await;
-        tell(report.unwrap_or_else(|panic| Report::Broken(panic_text(&*panic))));
+        tell(report.unwrap_or_else(|panic| Report::Broken(script::panic_text(&*panic))));
     });
 }
 

@@ -33,7 +33,7 @@ pub use quantity::{Pace, Span};
 pub use redact::Redactor;
 pub use render::{Sources, render_problems};
 use rhai::{AST, Engine, Scope};
-pub use run::Runtime;
+pub use run::{Runtime, panic_text};
 pub use state::{Closure, ScriptState, Stage};
 pub use words::{
     Receiver, Stages, Word,

@@ -15,6 +15,7 @@ use std::{cell::RefCell, rc::Rc};
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
 pub(super) use self::ambient::current_user;
+pub use self::coroutine::panic_text;
 use self::{
     ambient::Ambient,
     coroutine::CoroutineRun,
