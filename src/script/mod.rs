@@ -36,7 +36,7 @@ use rhai::{AST, Engine, Scope};
 pub use run::{Runtime, panic_text};
 pub use state::{Closure, ScriptState, Stage};
 pub use words::{
-    Receiver, Stages, Word,
+    Form, Param, Receiver, Stages, TYPES, Word,
     data::{DataHandle, Row},
     generators::GeneratorHandle,
     request::{Extract, Request},

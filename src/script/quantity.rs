@@ -5,7 +5,7 @@ use std::{cmp::Ordering, time::Duration};
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Position};
 
 use super::Fallible;
-use crate::clock::{self, MICROSECOND, MILLISECOND, Nanos, Rate, SECOND};
+use crate::clock::{self, Nanos, Rate};
 
 /// A duration of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,50 +15,42 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace(pub Rate);
 
-/// Property, nanoseconds, what it is.
-pub(super) const DURATION_UNITS: &[(&str, Nanos)] =
-    &[("ns", 1), ("us", MICROSECOND), ("ms", MILLISECOND), ("s", SECOND), ("min", 60 * SECOND), ("h", 3_600 * SECOND)];
-
-pub(super) const RATE_UNITS: &[(&str, Nanos)] =
-    &[("per_second", SECOND), ("per_minute", 60 * SECOND), ("per_hour", 3_600 * SECOND)];
-
-pub(super) const SIZE_UNITS: &[(&str, INT)] =
-    &[("kb", 1_000), ("mb", 1_000_000), ("gb", 1_000_000_000), ("kib", 1 << 10), ("mib", 1 << 20), ("gib", 1 << 30)];
-
-/// Registers the units as properties of numbers, and the arithmetic of durations.
+/// Registers the arithmetic of durations; their units are words.
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Span>("Duration").register_type_with_name::<Pace>("Rate");
-    for &(name, scale) in DURATION_UNITS {
-        engine.register_get(name, move |number: &mut INT| whole_span(*number, scale));
-        engine.register_get(name, move |number: &mut FLOAT| decimal_span(*number, scale as f64));
-    }
-    for &(name, per) in RATE_UNITS {
-        engine.register_get(name, move |number: &mut INT| match u64::try_from(*number) {
-            Ok(events) => Ok(Pace(Rate { events, per })),
-            Err(_) => throw(format!("a rate of {number} is below 0")),
-        });
-        engine.register_get(name, move |number: &mut FLOAT| {
-            Rate::from_decimal(*number, per).map(Pace).or_else(|error| throw(error.to_string()))
-        });
-    }
-    for &(name, scale) in SIZE_UNITS {
-        engine.register_get(name, move |number: &mut INT| {
-            number
-                .checked_mul(scale)
-                .filter(|size| *size >= 0)
-                .map_or_else(|| throw(format!("{number}.{name} is not a size")), Ok)
-        });
-        engine.register_get(name, move |number: &mut FLOAT| {
-            let bytes = *number * scale as FLOAT;
-            if (0.0..9e18).contains(&bytes) {
-                Ok(bytes as INT)
-            } else {
-                throw(format!("{number}.{name} is not a size"))
-            }
-        });
-    }
     arithmetic(engine);
     text(engine);
+}
+
+/// A unit of time as a property of numbers.
+pub(super) fn duration_unit(engine: &mut Engine, name: &'static str, nanos: Nanos) {
+    engine.register_get(name, move |number: &mut INT| whole_span(*number, nanos));
+    engine.register_get(name, move |number: &mut FLOAT| decimal_span(*number, nanos as f64));
+}
+
+/// A rate as a property of numbers: so many in `per`.
+pub(super) fn rate_unit(engine: &mut Engine, name: &'static str, per: Nanos) {
+    engine.register_get(name, move |number: &mut INT| match u64::try_from(*number) {
+        Ok(events) => Ok(Pace(Rate { events, per })),
+        Err(_) => throw(format!("a rate of {number} is below 0")),
+    });
+    engine.register_get(name, move |number: &mut FLOAT| {
+        Rate::from_decimal(*number, per).map(Pace).or_else(|error| throw(error.to_string()))
+    });
+}
+
+/// A unit of size as a property of numbers.
+pub(super) fn size_unit(engine: &mut Engine, name: &'static str, bytes: INT) {
+    engine.register_get(name, move |number: &mut INT| {
+        number
+            .checked_mul(bytes)
+            .filter(|size| *size >= 0)
+            .map_or_else(|| throw(format!("{number}.{name} is not a size")), Ok)
+    });
+    engine.register_get(name, move |number: &mut FLOAT| {
+        let size = *number * bytes as FLOAT;
+        if (0.0..9e18).contains(&size) { Ok(size as INT) } else { throw(format!("{number}.{name} is not a size")) }
+    });
 }
 
 fn arithmetic(engine: &mut Engine) {
@@ -83,9 +75,6 @@ fn arithmetic(engine: &mut Engine) {
         engine.register_fn(operator, move |a: Span, b: Span| holds(a.cmp(&b)));
     }
     engine.register_fn("==", |a: Pace, b: Pace| a == b).register_fn("!=", |a: Pace, b: Pace| a != b);
-    engine
-        .register_get("as_ms", |span: &mut Span| span.0.as_secs_f64() * 1e3)
-        .register_get("as_s", |span: &mut Span| span.0.as_secs_f64());
 }
 
 fn text(engine: &mut Engine) {
@@ -135,6 +124,7 @@ mod tests {
     fn eval(script: &str) -> String {
         let mut engine = Engine::new();
         register(&mut engine);
+        crate::script::words::register_exact(&mut engine);
         engine.eval::<Dynamic>(&format!("`${{{script}}}`")).map_or_else(|error| error.to_string(), |v| v.to_string())
     }
 

@@ -14,17 +14,18 @@ use std::{cell::RefCell, rc::Rc};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-pub(super) use self::ambient::current_user;
 pub use self::coroutine::panic_text;
 use self::{
     ambient::Ambient,
     coroutine::CoroutineRun,
-    response::Response,
-    shared::{Ending, Failed, Shared, guarded},
+    shared::{Ending, Failed, guarded},
     stack::StackPool,
-    vu::Vu,
 };
-use super::{Closure, Loaded, explain};
+pub(super) use self::{
+    ambient::current_user, globals::WORDS as GLOBAL_WORDS, response::Response, response::WORDS as RESPONSE_WORDS,
+    shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
+};
+use super::{Closure, Loaded, explain, words};
 use crate::{
     clock::Clock,
     engine::{
@@ -64,9 +65,9 @@ impl Runtime {
         state.set_wall(epoch_ms, clock.clone());
         let shared = Shared::new(state, clock, recorder, Composer::new(&plan), buffers);
         ambient::limit(&mut engine);
-        response::register(&mut engine, &shared);
-        vu::register(&mut engine, &shared);
-        globals::register(&mut engine, &shared);
+        response::register(&mut engine);
+        vu::register(&mut engine);
+        words::register_stage(&mut engine, &shared);
         let flows = plan.flows.iter().map(|flow| flow.closure).collect();
         Self { inner: Rc::new(Inner { engine, closures, flows, shared }), stacks: StackPool::default() }
     }
@@ -75,6 +76,12 @@ impl Runtime {
     pub fn set_data(&self, value: &serde_json::Value) {
         // Every JSON value is a value of the language.
         *self.inner.shared.data.borrow_mut() = rhai::serde::to_dynamic(value).unwrap_or(Dynamic::UNIT);
+    }
+
+    /// The engine that knows the words of both stages.
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> &Engine {
+        &self.inner.engine
     }
 
     fn ask<R>(

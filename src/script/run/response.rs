@@ -8,11 +8,19 @@ use super::{
     json,
     shared::{Failed, Shared},
 };
-use crate::{clock::Nanos, engine::flow::Reply, plan::Expect, script::Span};
+use crate::{
+    clock::Nanos,
+    engine::flow::Reply,
+    plan::Expect,
+    script::{
+        Span,
+        words::{Form, Receiver, Run, Stages, Word},
+    },
+};
 
 /// A response in a script; clones are the same response.
 #[derive(Debug, Clone)]
-pub(super) struct Response(pub(super) Rc<Reply>);
+pub(in crate::script) struct Response(pub(super) Rc<Reply>);
 
 impl Response {
     fn body(&self) -> &[u8] {
@@ -86,57 +94,166 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Registers what a script may ask a response.
-pub(super) fn register(engine: &mut Engine, shared: &Rc<Shared>) {
-    engine
-        .register_type_with_name::<Response>("Response")
-        .register_get("status", |res: &mut Response| i64::from(res.0.status))
-        .register_get("ok", |res: &mut Response| res.0.expected.get())
-        .register_get("body", |res: &mut Response| ImmutableString::from(&*String::from_utf8_lossy(res.body())))
-        .register_get("bytes", |res: &mut Response| res.body().to_vec())
-        .register_get("size", |res: &mut Response| res.0.body_bytes as i64)
-        .register_get("class", |res: &mut Response| {
+const fn property(
+    name: &'static str,
+    gives: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+) -> Word {
+    let (form, run) = (Form::Property, Run::Stage(register));
+    Word { name, on: Receiver::Response, form, takes: "", gives, usage, about, stages: Stages::Run, run }
+}
+
+const fn method(
+    name: &'static str,
+    takes: &'static str,
+    gives: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+) -> Word {
+    let (form, run) = (Form::Call, Run::Stage(register));
+    Word { name, on: Receiver::Response, form, takes, gives, usage, about, stages: Stages::Run, run }
+}
+
+/// What a script may ask a response.
+pub(in crate::script) const WORDS: &[Word] = &[
+    property("status", "int", "`res.status`", "Its status code; 0 if there is no response.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| i64::from(res.0.status));
+    }),
+    property("ok", "bool", "`res.ok`", "Whether the request ended as expected.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| res.0.expected.get());
+    }),
+    property("body", "string", "`res.body`", "The body as a text.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| ImmutableString::from(&*String::from_utf8_lossy(res.body())));
+    }),
+    property("bytes", "bytes", "`res.bytes`", "The body as bytes.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| res.body().to_vec());
+    }),
+    property("size", "int", "`res.size`", "Length of the body, in bytes.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| res.0.body_bytes as i64);
+    }),
+    property("class", "string", "`res.class`", "Its class; `()` without one.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| {
             res.0.class.borrow().as_deref().map_or(Dynamic::UNIT, |class| class.into())
-        })
-        .register_get("proto", |_: &mut Response| "HTTP/1.1")
-        .register_get("duration", |res: &mut Response| span(res.0.stamps.end.saturating_sub(res.0.stamps.start)))
-        .register_get("ttfb", |res: &mut Response| Response::span(Some(res.0.stamps.start), res.0.stamps.first_byte))
-        .register_get("timings", |res: &mut Response| res.timings())
-        .register_get("error", |res: &mut Response| {
-            res.0.failure.as_ref().map_or(Dynamic::UNIT, |failure| failure.kind.word().into())
-        })
-        .register_get("headers", |res: &mut Response| {
+        });
+    }),
+    property("proto", "string", "`res.proto`", "The version of HTTP, such as `HTTP/1.1`.", |engine, name, _| {
+        engine.register_get(name, |_: &mut Response| "HTTP/1.1");
+    }),
+    property("duration", "Duration", "`res.duration`", "From its start to its last byte.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| span(res.0.stamps.end.saturating_sub(res.0.stamps.start)));
+    }),
+    property(
+        "ttfb",
+        "Duration",
+        "`res.ttfb`",
+        "From its start to its first byte; `()` without one.",
+        |engine, name, _| {
+            engine.register_get(name, |res: &mut Response| {
+                Response::span(Some(res.0.stamps.start), res.0.stamps.first_byte)
+            });
+        },
+    ),
+    property(
+        "timings",
+        "map",
+        "`res.timings.wait`",
+        "Its parts: `dns`, `connect`, `tls`, `send`, `wait` and `receive`; `()` for one that was not needed.",
+        |engine, name, _| {
+            engine.register_get(name, |res: &mut Response| res.timings());
+        },
+    ),
+    property(
+        "error",
+        "string",
+        "`res.error`",
+        "Why there is no response: a kind of error; or `()`.",
+        |engine, name, _| {
+            engine.register_get(name, |res: &mut Response| {
+                res.0.failure.as_ref().map_or(Dynamic::UNIT, |failure| failure.kind.word().into())
+            });
+        },
+    ),
+    property("headers", "map", "`res.headers`", "All fields, their names in lower case.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| {
             let mut headers = Map::new();
             for (name, value) in res.0.response.iter().flat_map(|response| response.fields()) {
                 let value = String::from_utf8_lossy(value).into_owned();
                 headers.entry(name.to_ascii_lowercase().into()).or_insert_with(|| value.into());
             }
             headers
-        })
-        .register_fn("header", |res: &mut Response, name: &str| res.header(name).map_or(Dynamic::UNIT, Dynamic::from))
-        .register_fn("json", |res: &mut Response| res.json())
-        .register_fn("json", |res: &mut Response, path: &str| res.json_at(path))
-        .register_fn("to_string", |res: &mut Response| match &res.0.failure {
+        });
+    }),
+    method(
+        "header",
+        "name: string",
+        "string",
+        "`res.header(\"location\")`",
+        "A field, whatever its case; `()` without it.",
+        |engine, name, _| {
+            engine.register_fn(name, |res: &mut Response, name: &str| {
+                res.header(name).map_or(Dynamic::UNIT, Dynamic::from)
+            });
+        },
+    ),
+    method(
+        "json",
+        "path?: string",
+        "any",
+        "`res.json(\"items[0].id\")`",
+        "The JSON body, or the value at a path in it; `()` where the path leads nowhere.",
+        |engine, name, _| {
+            engine.register_fn(name, |res: &mut Response| res.json());
+            engine.register_fn(name, |res: &mut Response, path: &str| res.json_at(path));
+        },
+    ),
+    method(
+        "expect",
+        "status: int | list | string",
+        "Response",
+        "`res.expect(200)`, `res.expect([201, 429])` or `res.expect(\"2xx\")`",
+        "Says which status is not an error.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, wanted: i64| {
+                expect(&with, res, &parse_expect(&wanted.into())?)
+            });
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, wanted: &str| {
+                expect(&with, res, &parse_expect(&wanted.into())?)
+            });
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, wanted: Array| {
+                expect(&with, res, &parse_expect(&wanted.into())?)
+            });
+        },
+    ),
+    method(
+        "check",
+        "name: string, passed: bool",
+        "Response",
+        "`res.check(\"has id\", res.json(\"id\") != ())`",
+        "Counted, never fatal.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, name: &str, passed: bool| -> Result<Response, Failed> {
+                let user = with.user()?;
+                with.recorder.borrow_mut().check(user.ledger.get(), name, passed);
+                Ok(res.clone())
+            });
+        },
+    ),
+];
+
+/// Registers what is no word: the type, and its text.
+pub(super) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Response>("Response").register_fn("to_string", |res: &mut Response| {
+        match &res.0.failure {
             Some(failure) => format!("response({})", failure.kind),
             None => format!("response({}, {} bytes)", res.0.status, res.0.body_bytes),
-        });
-    let with = shared.clone();
-    engine.register_fn("expect", move |res: &mut Response, wanted: i64| {
-        expect(&with, res, &parse_expect(&wanted.into())?)
-    });
-    let with = shared.clone();
-    engine.register_fn("expect", move |res: &mut Response, wanted: &str| {
-        expect(&with, res, &parse_expect(&wanted.into())?)
-    });
-    let with = shared.clone();
-    engine.register_fn("expect", move |res: &mut Response, wanted: Array| {
-        expect(&with, res, &parse_expect(&wanted.into())?)
-    });
-    let with = shared.clone();
-    engine.register_fn("check", move |res: &mut Response, name: &str, passed: bool| -> Result<Response, Failed> {
-        let user = with.user()?;
-        with.recorder.borrow_mut().check(user.ledger.get(), name, passed);
-        Ok(res.clone())
+        }
     });
 }
 

@@ -26,7 +26,7 @@ pub(super) type Failed = Box<EvalAltResult>;
 const NAMES_MAX: usize = 1_024;
 
 /// See the module.
-pub(super) struct Shared {
+pub(in crate::script) struct Shared {
     pub(super) state: Rc<ScriptState>,
     pub(super) clock: Clock,
     pub(super) recorder: Rc<RefCell<Recorder>>,

@@ -17,22 +17,224 @@ use crate::{
         user::User,
     },
     plan::Value,
-    script::{Classifier, GeneratorHandle, Request, Span},
+    script::{
+        Classifier, GeneratorHandle, Request, Span,
+        words::{
+            Form::{self, Call, Property},
+            Receiver, Run, Stages, Word,
+        },
+    },
 };
 
 /// The virtual user in a script; clones are the same user.
 #[derive(Debug, Clone)]
-pub(super) struct Vu(pub(super) Rc<User>);
+pub(in crate::script) struct Vu(pub(super) Rc<User>);
 
 /// A day: no pause of a load test is longer.
 const THINK_MAX: Nanos = 86_400_000_000_000;
 
-/// Registers what a script may do with `vu`.
-pub(super) fn register(engine: &mut Engine, shared: &Rc<Shared>) {
+const fn word(
+    form: Form,
+    name: &'static str,
+    takes: &'static str,
+    gives: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+) -> Word {
+    Word { name, on: Receiver::Vu, form, takes, gives, usage, about, stages: Stages::Run, run: Run::Stage(register) }
+}
+
+/// A method that sends a request, and its sentence.
+const fn verb(
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+) -> Word {
+    word(Call, name, "path: string, body?: any", "Response", usage, about, register)
+}
+
+/// What a script may do with `vu`.
+pub(in crate::script) const WORDS: &[Word] = &[
+    word(Property, "id", "", "int", "`vu.id`", "Its number, from 1.", |engine, name, _| {
+        engine.register_get(name, |vu: &mut Vu| vu.0.id as i64);
+    }),
+    word(Property, "iteration", "", "int", "`vu.iteration`", "The number of its iteration in the phase, from 0.", {
+        |engine, name, _| {
+            engine.register_get(name, |vu: &mut Vu| vu.0.iteration.get() as i64);
+        }
+    }),
+    word(
+        Property,
+        "phase",
+        "",
+        "string",
+        "`vu.phase`",
+        "The name of the phase it works in.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_get(name, move |vu: &mut Vu| with.ledger_name(&vu.0));
+        },
+    ),
+    word(
+        Property,
+        "vars",
+        "",
+        "map",
+        "`vu.vars`",
+        "All that was set with `vu.name = …`, as a map.",
+        |engine, name, _| {
+            engine.register_get(name, |vu: &mut Vu| Shared::with_vars(&vu.0, |vars| vars.clone()));
+        },
+    ),
+    verb("get", "`vu.get(\"/path\")`", "Sends a GET request and waits for the response.", |engine, name, shared| {
+        request(engine, name, shared, "GET");
+    }),
+    verb(
+        "post",
+        "`vu.post(\"/path\", #{ a: 1 })`",
+        "Sends a POST request; a map or list is sent as JSON.",
+        |engine, name, shared| request(engine, name, shared, "POST"),
+    ),
+    verb(
+        "put",
+        "`vu.put(\"/path\", #{ a: 1 })`",
+        "Sends a PUT request; a map or list is sent as JSON.",
+        |engine, name, shared| request(engine, name, shared, "PUT"),
+    ),
+    verb(
+        "patch",
+        "`vu.patch(\"/path\", #{ a: 1 })`",
+        "Sends a PATCH request; a map or list is sent as JSON.",
+        |engine, name, shared| request(engine, name, shared, "PATCH"),
+    ),
+    verb("delete", "`vu.delete(\"/path\")`", "Sends a DELETE request.", |engine, name, shared| {
+        request(engine, name, shared, "DELETE");
+    }),
+    verb("head", "`vu.head(\"/path\")`", "Sends a HEAD request.", |engine, name, shared| {
+        request(engine, name, shared, "HEAD");
+    }),
+    verb("options", "`vu.options(\"/path\")`", "Sends an OPTIONS request.", |engine, name, shared| {
+        request(engine, name, shared, "OPTIONS");
+    }),
+    word(
+        Call,
+        "send",
+        "request: Request",
+        "Response",
+        "`vu.send(get(\"/path\").name(\"page\"))`",
+        "Sends a request that builders made.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |ctx: NativeCallContext<'_>, vu: &mut Vu, request: Request| {
+                send(&ctx, &with, vu, &request)
+            });
+        },
+    ),
+    word(
+        Call,
+        "batch",
+        "requests: list",
+        "list",
+        "`vu.batch([get(\"/a\"), get(\"/b\")])`",
+        "Sends requests at the same time; gives their responses in that order.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |ctx: NativeCallContext<'_>, vu: &mut Vu, requests: Array| {
+                batch(&ctx, &with, vu, requests)
+            });
+        },
+    ),
+    word(
+        Call,
+        "bearer",
+        "token: string",
+        "Vu",
+        "`vu.bearer(token)`",
+        "Sends the token as authorization with each request from now on.",
+        |engine, name, _| {
+            engine.register_fn(name, |vu: &mut Vu, token: &str| {
+                vu.0.set_field("authorization", &format!("Bearer {token}"));
+                vu.clone()
+            });
+        },
+    ),
+    word(
+        Call,
+        "header",
+        "name: string, value: any",
+        "Vu",
+        "`vu.header(\"accept\", \"text/html\")`",
+        "Sends the field with each request from now on; `()` takes it away.",
+        |engine, name, _| {
+            engine.register_fn(name, header);
+        },
+    ),
+    word(
+        Call,
+        "think",
+        "pause: Duration | Generator",
+        "()",
+        "`vu.think(200.ms)`",
+        "Pauses; a generator is drawn, in milliseconds.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |_: &mut Vu, pause: Dynamic| think(&with, &pause));
+        },
+    ),
+    word(
+        Call,
+        "group",
+        "name: string, steps: Fn(vu)",
+        "any",
+        "`vu.group(\"cart\", |vu| { … })`",
+        "Runs steps under a name; gives what they give.",
+        |engine, name, _| {
+            engine.register_fn(name, |ctx: NativeCallContext<'_>, vu: &mut Vu, _name: &str, body: FnPtr| {
+                body.call_within_context::<Dynamic>(&ctx, (vu.clone(),))
+            });
+        },
+    ),
+    word(Call, "log", "text: string", "()", "`vu.log(\"here\")`", "Prints a line with the number of the user.", {
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |vu: &mut Vu, text: &str| {
+                with.state.print(&format!("vu {}: {text}", vu.0.id));
+            });
+        }
+    }),
+    word(
+        Call,
+        "fail",
+        "reason: string",
+        "()",
+        "`vu.fail(\"sold out\")`",
+        "Ends the iteration as failed.",
+        |engine, name, _| {
+            engine.register_fn(name, |_: &mut Vu, reason: &str| ending::<()>(Ending::Fail(reason.to_owned())));
+        },
+    ),
+    word(Call, "stop", "", "()", "`vu.stop()`", "Ends this virtual user for the phase.", |engine, name, _| {
+        engine.register_fn(name, |_: &mut Vu| ending::<()>(Ending::Stop));
+    }),
+    word(
+        Call,
+        "abort",
+        "reason: string",
+        "()",
+        "`vu.abort(\"the shop is closed\")`",
+        "Ends the whole run, with exit code 108.",
+        |engine, name, _| {
+            engine.register_fn(name, |_: &mut Vu, reason: &str| ending::<()>(Ending::Abort(reason.to_owned())));
+        },
+    ),
+];
+
+/// Registers what is no word: the type, and properties of the script's own.
+pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Vu>("Vu")
-        .register_get("id", |vu: &mut Vu| vu.0.id as i64)
-        .register_get("iteration", |vu: &mut Vu| vu.0.iteration.get() as i64)
         .register_indexer_get(|vu: &mut Vu, property: ImmutableString| -> Result<Dynamic, Failed> {
             Shared::with_vars(&vu.0, |vars| vars.get(property.as_str()).cloned()).ok_or_else(|| {
                 format!("`vu.{property}` has no value yet; set it with `vu.{property} = …`, in `on_start` for instance")
@@ -42,107 +244,72 @@ pub(super) fn register(engine: &mut Engine, shared: &Rc<Shared>) {
         .register_indexer_set(|vu: &mut Vu, property: ImmutableString, value: Dynamic| {
             Shared::with_vars(&vu.0, |vars| vars.insert(property.as_str().into(), value));
         })
-        .register_get("vars", |vu: &mut Vu| Shared::with_vars(&vu.0, |vars| vars.clone()))
-        .register_fn("to_string", |vu: &mut Vu| format!("vu {}", vu.0.id))
-        .register_fn("bearer", |vu: &mut Vu, token: &str| {
-            vu.0.set_field("authorization", &format!("Bearer {token}"));
-            vu.clone()
-        })
-        .register_fn("header", |vu: &mut Vu, name: &str, value: Dynamic| -> Result<Vu, Failed> {
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-                return Err(format!("`{name}` is not a header's name").into());
-            }
-            if value.is_unit() {
-                vu.0.remove_field(name)
-            } else {
-                vu.0.set_field(name, &value.to_string())
-            }
-            Ok(vu.clone())
-        })
-        .register_fn("fail", |_: &mut Vu, reason: &str| ending::<()>(Ending::Fail(reason.to_owned())))
-        .register_fn("stop", |_: &mut Vu| ending::<()>(Ending::Stop))
-        .register_fn("abort", |_: &mut Vu, reason: &str| ending::<()>(Ending::Abort(reason.to_owned())));
-    let with = shared.clone();
-    engine.register_get("phase", move |vu: &mut Vu| with.ledger_name(&vu.0));
-    register_requests(engine, shared);
-    let with = shared.clone();
-    engine.register_fn("think", move |_: &mut Vu, pause: Dynamic| think(&with, &pause));
-    engine.register_fn("group", |ctx: NativeCallContext<'_>, vu: &mut Vu, _name: &str, body: FnPtr| {
-        body.call_within_context::<Dynamic>(&ctx, (vu.clone(),))
-    });
-    let with = shared.clone();
-    engine.register_fn("log", move |vu: &mut Vu, text: &str| with.state.print(&format!("vu {}: {text}", vu.0.id)));
+        .register_fn("to_string", |vu: &mut Vu| format!("vu {}", vu.0.id));
 }
 
-fn register_requests(engine: &mut Engine, shared: &Rc<Shared>) {
-    for (word, method) in [
-        ("get", "GET"),
-        ("post", "POST"),
-        ("put", "PUT"),
-        ("patch", "PATCH"),
-        ("delete", "DELETE"),
-        ("head", "HEAD"),
-        ("options", "OPTIONS"),
-    ] {
-        let with = shared.clone();
-        engine.register_fn(word, move |vu: &mut Vu, path: &str| -> Result<Response, Failed> {
-            Ok(Response(with.send_parts(&vu.0, method, path, None)?))
-        });
-        let with = shared.clone();
-        engine.register_fn(word, move |vu: &mut Vu, path: &str, value: Dynamic| -> Result<Response, Failed> {
-            let mut content = with.buffers.take();
-            let kind = body::write(&mut content, &value, &with, &vu.0)?;
-            let kind = match kind {
-                Content::Json => "application/json",
-                Content::Text => "text/plain; charset=utf-8",
-                Content::Bytes => "application/octet-stream",
-            };
-            let reply = with.send_parts(&vu.0, method, path, Some((kind, &content)));
-            with.buffers.give(content);
-            Ok(Response(reply?))
-        });
+fn header(vu: &mut Vu, name: &str, value: Dynamic) -> Result<Vu, Failed> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
+        return Err(format!("`{name}` is not a header's name").into());
     }
+    if value.is_unit() {
+        vu.0.remove_field(name)
+    } else {
+        vu.0.set_field(name, &value.to_string())
+    }
+    Ok(vu.clone())
+}
+
+fn request(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>, method: &'static str) {
     let with = shared.clone();
-    engine.register_fn(
-        "send",
-        move |ctx: NativeCallContext<'_>, vu: &mut Vu, request: Request| -> Result<Response, Failed> {
-            let filled = with.fill(&vu.0, &request.template())?;
-            let response = Response(with.send(filled)?);
-            examine(&ctx, &with, vu, &request, &response)?;
-            Ok(response)
-        },
-    );
+    engine.register_fn(name, move |vu: &mut Vu, path: &str| -> Result<Response, Failed> {
+        Ok(Response(with.send_parts(&vu.0, method, path, None)?))
+    });
     let with = shared.clone();
-    engine.register_fn(
-        "batch",
-        move |ctx: NativeCallContext<'_>, vu: &mut Vu, requests: Array| -> Result<Array, Failed> {
-            let requests = requests
-                .into_iter()
-                .map(|value| {
-                    let found = value.type_name();
-                    let wrong = || format!("`batch` takes requests such as get(\"/x\"); found {found}").into();
-                    value.try_cast::<Request>().ok_or_else(wrong)
-                })
-                .collect::<Result<Vec<_>, Failed>>()?;
-            let filled = requests
-                .iter()
-                .map(|request| with.fill(&vu.0, &request.template()))
-                .collect::<Result<Vec<_>, Failed>>()?;
-            match ambient::ask(Step::Batch(filled)) {
-                Some(Answer::Responses(replies)) => {
-                    let mut responses = Array::new();
-                    for (request, reply) in requests.iter().zip(replies) {
-                        let response = Response(reply);
-                        examine(&ctx, &with, vu, request, &response)?;
-                        responses.push(Dynamic::from(response));
-                    }
-                    Ok(responses)
-                }
-                Some(_) => Err("internal error: an answer that was not asked for".into()),
-                None => Err(CANNOT_WAIT.into()),
+    engine.register_fn(name, move |vu: &mut Vu, path: &str, value: Dynamic| -> Result<Response, Failed> {
+        let mut content = with.buffers.take();
+        let kind = body::write(&mut content, &value, &with, &vu.0)?;
+        let kind = match kind {
+            Content::Json => "application/json",
+            Content::Text => "text/plain; charset=utf-8",
+            Content::Bytes => "application/octet-stream",
+        };
+        let reply = with.send_parts(&vu.0, method, path, Some((kind, &content)));
+        with.buffers.give(content);
+        Ok(Response(reply?))
+    });
+}
+
+fn send(ctx: &NativeCallContext<'_>, shared: &Shared, vu: &mut Vu, request: &Request) -> Result<Response, Failed> {
+    let filled = shared.fill(&vu.0, &request.template())?;
+    let response = Response(shared.send(filled)?);
+    examine(ctx, shared, vu, request, &response)?;
+    Ok(response)
+}
+
+fn batch(ctx: &NativeCallContext<'_>, shared: &Shared, vu: &mut Vu, requests: Array) -> Result<Array, Failed> {
+    let requests = requests
+        .into_iter()
+        .map(|value| {
+            let found = value.type_name();
+            let wrong = || format!("`batch` takes requests such as get(\"/x\"); found {found}").into();
+            value.try_cast::<Request>().ok_or_else(wrong)
+        })
+        .collect::<Result<Vec<_>, Failed>>()?;
+    let filled =
+        requests.iter().map(|request| shared.fill(&vu.0, &request.template())).collect::<Result<Vec<_>, Failed>>()?;
+    match ambient::ask(Step::Batch(filled)) {
+        Some(Answer::Responses(replies)) => {
+            let mut responses = Array::new();
+            for (request, reply) in requests.iter().zip(replies) {
+                let response = Response(reply);
+                examine(ctx, shared, vu, request, &response)?;
+                responses.push(Dynamic::from(response));
             }
-        },
-    );
+            Ok(responses)
+        }
+        Some(_) => Err("internal error: an answer that was not asked for".into()),
+        None => Err(CANNOT_WAIT.into()),
+    }
 }
 
 /// Runs the closures that a request brings with it; what needs none, the engine has done.

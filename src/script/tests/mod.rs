@@ -26,7 +26,7 @@ fn mistakes(text: &str) -> String {
 }
 
 /// Something about the script, which must load.
-fn loaded<R: Send>(text: &str, look: impl FnOnce(Loaded) -> R + Send) -> R {
+pub(super) fn loaded<R: Send>(text: &str, look: impl FnOnce(Loaded) -> R + Send) -> R {
     with_script(text, |result| match result {
         Ok(loaded) => look(loaded),
         Err(error) => panic!("{}", error.render(false)),

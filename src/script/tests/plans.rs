@@ -305,17 +305,6 @@ fn a_bad_data_file_names_its_line() {
 }
 
 #[test]
-fn every_word_has_its_sentence_and_an_example() {
-    let mut seen = std::collections::HashSet::new();
-    for word in words() {
-        assert!(word.about.ends_with('.'), "{}", word.name);
-        assert!(word.usage.contains('`') || word.usage.starts_with("nothing"), "{}", word.name);
-        assert!(word.args.0 <= word.args.1, "{}", word.name);
-        assert!(seen.insert((word.on, word.name)), "{:?} {} is there twice", word.on, word.name);
-    }
-}
-
-#[test]
 fn no_script_makes_the_loader_panic() {
     for text in [
         "",

@@ -5,7 +5,10 @@ use std::{path::Path, rc::Rc, sync::Arc};
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
 use super::{
+    CheckedFn,
+    Form::Call as Written,
     Receiver::{Data, Global},
+    Run,
     Stages::{Both, Plan},
     Word,
     generators::{GeneratorHandle, shown},
@@ -46,16 +49,20 @@ pub enum Row {
 }
 
 pub(super) const WORDS: &[Word] = &[
-    source("csv", "`csv(\"data/users.csv\")`", "Rows of a file with a head line.", |call, _, args| {
+    source("csv", "path: string", "`csv(\"data/users.csv\")`", "Rows of a file with a head line.", |call, _, args| {
         file(call, &args, Format::Csv)
     }),
-    source("json", "`json(\"data/users.json\")`", "Rows of a JSON array.", |call, _, args| {
+    source("json", "path: string", "`json(\"data/users.json\")`", "Rows of a JSON array.", |call, _, args| {
         file(call, &args, Format::Json)
     }),
-    source("jsonl", "`jsonl(\"data/users.jsonl\")`", "Rows of a file with a JSON value a line.", |call, _, args| {
-        file(call, &args, Format::JsonLines)
-    }),
-    source("list", "`list([\"a\", \"b\"])`", "Rows written in the script.", |call, _, mut args| {
+    source(
+        "jsonl",
+        "path: string",
+        "`jsonl(\"data/users.jsonl\")`",
+        "Rows of a file with a JSON value a line.",
+        |call, _, args| file(call, &args, Format::JsonLines),
+    ),
+    source("list", "rows: list", "`list([\"a\", \"b\"])`", "Rows written in the script.", |call, _, mut args| {
         let rows = call.array(args.remove(0), "a list of values or maps").and_then(|items| {
             let rows = items.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
             rows.map_err(|_| call.wrong("a row of the list is no plain value", "use texts, numbers and maps")).ok()
@@ -63,61 +70,68 @@ pub(super) const WORDS: &[Word] = &[
         let table = rows.map(|rows| json_rows(&rows).map(Arc::new));
         add(call, "list", table)
     }),
-    method("cycle", (0, 0), "`.cycle()`", "One row after the other, again and again.", |call, set, _| {
+    method("cycle", "", "`.cycle()`", "One row after the other, again and again.", |call, set, _| {
         order(call, set, Some(Order::Cycle))
     }),
-    method("random", (0, 0), "`.random()`", "Any row, each as likely.", |call, set, _| {
+    method("random", "", "`.random()`", "Any row, each as likely.", |call, set, _| {
         order(call, set, Some(Order::Random))
     }),
-    method("zipf", (1, 1), "`.zipf(0.99)`", "The first rows most often, by Zipf's law.", |call, set, args| {
+    method("zipf", "s: number", "`.zipf(0.99)`", "The first rows most often, by Zipf's law.", |call, set, args| {
         order(call, set, call.number(&args[0]).map(Order::Zipf))
     }),
-    method("unique", (0, 0), "`.unique()`", "Each row at most once in the run.", |call, set, _| {
+    method("unique", "", "`.unique()`", "Each row at most once in the run.", |call, set, _| {
         order(call, set, Some(Order::Unique))
     }),
-    method("then_cycle", (0, 0), "`.unique().then_cycle()`", "Starts again when all were used.", |call, set, _| {
+    method("then_cycle", "", "`.unique().then_cycle()`", "Starts again when all were used.", |call, set, _| {
         order(call, set, Some(Order::UniqueThenCycle))
     }),
     Word {
         name: "next",
         on: Data,
-        args: (0, 0),
+        form: Written,
+        takes: "",
+        gives: "Row",
         usage: "`users.next()`",
         about: "Takes a row; its columns are properties.",
         stages: Both,
-        run: |call, set, _| next(call, this(&set)),
+        run: Run::Checked(|call, set, _| next(call, this(&set))),
     },
     Word {
         name: "len",
         on: Data,
-        args: (0, 0),
+        form: Written,
+        takes: "",
+        gives: "int",
         usage: "`users.len()`",
         about: "How many rows there are.",
         stages: Both,
-        run: |call, set, _| {
+        run: Run::Checked(|call, set, _| {
             let DataHandle(id) = this(&set);
             (call.state.tables.borrow()[id.index()].rows() as i64).into()
-        },
+        }),
     },
 ];
 
 const fn source(
     name: &'static str,
+    takes: &'static str,
     usage: &'static str,
     about: &'static str,
-    run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
+    run: CheckedFn,
 ) -> Word {
-    Word { name, on: Global, args: (1, 1), usage, about, stages: Plan, run }
+    let run = Run::Checked(run);
+    Word { name, on: Global, form: Written, takes, gives: "DataSet", usage, about, stages: Plan, run }
 }
 
 const fn method(
     name: &'static str,
-    args: (usize, usize),
+    takes: &'static str,
     usage: &'static str,
     about: &'static str,
-    run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
+    run: CheckedFn,
 ) -> Word {
-    Word { name, on: Data, args, usage, about, stages: Plan, run }
+    let run = Run::Checked(run);
+    Word { name, on: Data, form: Written, takes, gives: "DataSet", usage, about, stages: Plan, run }
 }
 
 fn file(call: &Call<'_>, args: &[Dynamic], format: Format) -> Dynamic {

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
 use super::{
+    CheckedFn,
+    Form::Call as Written,
     Receiver::{Generator as OnGenerator, Global},
+    Run,
     Stages::Both,
     Word, this, throw,
 };
@@ -25,43 +28,48 @@ pub struct GeneratorHandle(pub GeneratorId);
 
 const fn word(
     name: &'static str,
-    args: (usize, usize),
+    takes: &'static str,
     usage: &'static str,
     about: &'static str,
-    run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
+    run: CheckedFn,
 ) -> Word {
-    Word { name, on: Global, args, usage, about, stages: Both, run }
+    let run = Run::Checked(run);
+    Word { name, on: Global, form: Written, takes, gives: "Generator", usage, about, stages: Both, run }
 }
 
 pub(super) const WORDS: &[Word] = &[
-    word("uuid", (0, 0), "`uuid()`", "A random UUID, version 4.", |call, _, _| give(call, Some(Generator::Uuid))),
-    word("seq", (0, 0), "`seq()`", "A number that no other iteration gets, from 1.", |call, _, _| {
+    word("uuid", "", "`uuid()`", "A random UUID, version 4.", |call, _, _| give(call, Some(Generator::Uuid))),
+    word("seq", "", "`seq()`", "A number that no other iteration gets, from 1.", |call, _, _| {
         give(call, Some(Generator::Seq))
     }),
-    word("timestamp", (0, 0), "`timestamp()`", "Milliseconds since 1970 at the time of the draw.", |call, _, _| {
+    word("timestamp", "", "`timestamp()`", "Milliseconds since 1970 at the time of the draw.", |call, _, _| {
         give(call, Some(Generator::Timestamp))
     }),
-    word("int", (2, 2), "`int(1, 100)`", "A whole number, both ends included.", |call, _, args| {
+    word("int", "low: int, high: int", "`int(1, 100)`", "A whole number, both ends included.", |call, _, args| {
         let whole = |value: &Dynamic| value.as_int().ok().or_else(|| call.mismatch("whole numbers", value));
         give(call, whole(&args[0]).zip(whole(&args[1])).map(|(low, high)| Generator::Int(low, high)))
     }),
-    word("float", (2, 2), "`float(0.0, 1.0)`", "A number, the upper end excluded.", |call, _, args| {
-        give(call, two(call, &args).map(|(low, high)| Generator::Float(low, high)))
-    }),
-    word("alnum", (1, 1), "`alnum(12)`", "That many letters and digits.", |call, _, args| {
+    word(
+        "float",
+        "low: number, high: number",
+        "`float(0.0, 1.0)`",
+        "A number, the upper end excluded.",
+        |call, _, args| give(call, two(call, &args).map(|(low, high)| Generator::Float(low, high))),
+    ),
+    word("alnum", "length: int", "`alnum(12)`", "That many letters and digits.", |call, _, args| {
         give(call, call.count(&args[0], 1).map(|length| Generator::Alnum(length as usize)))
     }),
-    word("hex", (1, 1), "`hex(16)`", "That many hexadecimal digits.", |call, _, args| {
+    word("hex", "length: int", "`hex(16)`", "That many hexadecimal digits.", |call, _, args| {
         give(call, call.count(&args[0], 1).map(|length| Generator::Hex(length as usize)))
     }),
-    word("pick", (1, 1), "`pick([\"a\", \"b\"])`", "One of these, each as likely.", |call, _, mut args| {
+    word("pick", "values: list", "`pick([\"a\", \"b\"])`", "One of these, each as likely.", |call, _, mut args| {
         let list = call.array(args.remove(0), "a list such as [\"a\", \"b\"]");
         let values = list.and_then(|list| list.iter().map(|item| value(call, item)).collect());
         give(call, values.map(Generator::Pick))
     }),
     word(
         "pick_weighted",
-        (1, 1),
+        "values: list",
         "`pick_weighted([[90, \"cheap\"], [10, \"dear\"]])`",
         "One of these, by weight.",
         |call, _, mut args| {
@@ -80,17 +88,23 @@ pub(super) const WORDS: &[Word] = &[
             give(call, entries.map(Generator::PickWeighted))
         },
     ),
-    word("zipf", (2, 2), "`zipf(10_000, 0.99)`", "A key from 1 to n by Zipf's law.", |call, _, args| {
+    word("zipf", "n: int, s: number", "`zipf(10_000, 0.99)`", "A key from 1 to n by Zipf's law.", |call, _, args| {
         let law = call.count(&args[0], 1).zip(call.number(&args[1]));
         give(call, law.map(|(n, s)| Generator::Zipf { n, s }))
     }),
-    word("latest", (2, 2), "`latest(10_000, 0.99)`", "Zipf's law from the newest key down.", |call, _, args| {
-        let law = call.count(&args[0], 1).zip(call.number(&args[1]));
-        give(call, law.map(|(n, s)| Generator::Latest { n, s }))
-    }),
+    word(
+        "latest",
+        "n: int, s: number",
+        "`latest(10_000, 0.99)`",
+        "Zipf's law from the newest key down.",
+        |call, _, args| {
+            let law = call.count(&args[0], 1).zip(call.number(&args[1]));
+            give(call, law.map(|(n, s)| Generator::Latest { n, s }))
+        },
+    ),
     word(
         "hot_set",
-        (3, 3),
+        "n: int, hot_fraction: number, hot_share: number",
         "`hot_set(10_000, 0.2, 0.8)`",
         "A key from 1 to n: a hot part of the keys gets a share of the draws.",
         |call, _, args| {
@@ -99,26 +113,36 @@ pub(super) const WORDS: &[Word] = &[
             give(call, set.map(|(n, (hot_fraction, hot_share))| Generator::HotSet { n, hot_fraction, hot_share }))
         },
     ),
-    word("normal", (2, 2), "`normal(100, 15)`", "A normally distributed number.", |call, _, args| {
-        give(call, two(call, &args).map(|(mean, sd)| Generator::Normal { mean, sd }))
-    }),
-    word("exponential", (1, 1), "`exponential(500)`", "An exponentially distributed number.", |call, _, args| {
-        give(call, call.number(&args[0]).map(|mean| Generator::Exponential { mean }))
-    }),
+    word(
+        "normal",
+        "mean: number, sd: number",
+        "`normal(100, 15)`",
+        "A normally distributed number.",
+        |call, _, args| give(call, two(call, &args).map(|(mean, sd)| Generator::Normal { mean, sd })),
+    ),
+    word(
+        "exponential",
+        "mean: number",
+        "`exponential(500)`",
+        "An exponentially distributed number.",
+        |call, _, args| give(call, call.number(&args[0]).map(|mean| Generator::Exponential { mean })),
+    ),
     Word {
         name: "next",
         on: OnGenerator,
-        args: (0, 0),
+        form: Written,
+        takes: "",
+        gives: "any",
         usage: "`item.next()`",
         about: "Draws a value where it stands.",
         stages: Both,
-        run: |call, receiver, _| {
+        run: Run::Checked(|call, receiver, _| {
             let handle: GeneratorHandle = this(&receiver);
             match call.stage() {
                 Stage::Plan => receiver,
                 Stage::Run => drawn(call, call.state.draw(handle.0)),
             }
-        },
+        }),
     },
 ];
 

@@ -3,7 +3,9 @@
 use rhai::Dynamic;
 
 use super::{
+    Form::Call as Written,
     Receiver::{Global, Mix as OnMix},
+    Run,
     Stages::Plan,
     Word,
     request::Request,
@@ -26,33 +28,39 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "mix",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "entries: list",
+        gives: "Mix",
         usage: "`mix([[50, get(\"/a\")], [50, get(\"/b\")]])`",
         about: "A weighted choice of requests and flows.",
         stages: Plan,
-        run: |call, _, mut args| declare(call, args.remove(0)),
+        run: Run::Checked(|call, _, mut args| declare(call, args.remove(0))),
     },
     Word {
         name: "random",
         on: OnMix,
-        args: (0, 0),
+        form: Written,
+        takes: "",
+        gives: "Mix",
         usage: "`.random()`",
         about: "Draws each iteration by itself instead of dealing from a deck.",
         stages: Plan,
-        run: |call, mix, _| {
+        run: Run::Checked(|call, mix, _| {
             let MixHandle(id) = this(&mix);
             call.state.plan.borrow_mut().mixes[id.index()].deal = Deal::Random;
             mix
-        },
+        }),
     },
     Word {
         name: "flow",
         on: Global,
-        args: (2, 2),
+        form: Written,
+        takes: "name: string, steps: Fn(vu)",
+        gives: "Flow",
         usage: "`flow(\"checkout\", |vu| { … })`",
         about: "A named sequence of steps.",
         stages: Plan,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             let name = call.name(&args[0]).unwrap_or_default();
             let Some(closure) = call.closure(&args[1], 1, "|vu| { … }") else {
                 // A mistake that is reported: a flow without steps stands in where an entry is needed.
@@ -62,7 +70,7 @@ pub(super) const WORDS: &[Word] = &[
             let mut plan = call.state.plan.borrow_mut();
             plan.flows.push(Flow { name, closure, at: call.place() });
             Dynamic::from(FlowHandle(FlowId((plan.flows.len() - 1) as u32)))
-        },
+        }),
     },
 ];
 

@@ -6,69 +6,32 @@ pub(super) mod generators;
 pub(super) mod mix;
 pub(super) mod other;
 pub(super) mod phase;
+mod phase_draft;
 pub(super) mod request;
 pub(super) mod slo;
 pub(super) mod target;
 pub(super) mod unavailable;
+mod units;
+mod word;
 
 use std::{any::TypeId, cell::Cell, rc::Rc};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
+pub use self::word::{Form, Param, Receiver, Stages, TYPES, Word};
 use super::{
     Fallible,
     call::{Call, place_of},
     quantity::{Pace, Span},
+    run,
     state::{ScriptState, Stage},
 };
 use crate::plan::Problem;
 
-/// What a word is called on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Receiver {
-    /// A plain function.
-    Global,
-    /// `phase(…)`.
-    Phase,
-    /// `target(…)`.
-    Target,
-    /// `get(…)` and its kin.
-    Request,
-    /// `mix(…)`.
-    Mix,
-    /// A generator.
-    Generator,
-    /// A data set.
-    Data,
-}
+pub(super) use self::word::Run;
 
-/// When a word may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stages {
-    /// Only at the top level: it declares.
-    Plan,
-    /// Everywhere.
-    Both,
-}
-
-/// One word.
-#[derive(Debug)]
-pub struct Word {
-    /// How it is written.
-    pub name: &'static str,
-    /// What it is called on.
-    pub on: Receiver,
-    /// Fewest and most arguments.
-    pub args: (usize, usize),
-    /// An example of its use, as after "write …".
-    pub usage: &'static str,
-    /// What it does: a sentence.
-    pub about: &'static str,
-    /// When it may be used.
-    pub stages: Stages,
-    /// Does it. The second argument is the receiver, `()` for a plain function.
-    pub(super) run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
-}
+/// See [`Run::Checked`].
+type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 
 /// All tables.
 const TABLES: &[&[Word]] = &[
@@ -83,15 +46,19 @@ const TABLES: &[&[Word]] = &[
     slo::WORDS,
     other::WORDS,
     unavailable::WORDS,
+    units::WORDS,
+    run::VU_WORDS,
+    run::RESPONSE_WORDS,
+    run::GLOBAL_WORDS,
 ];
 
-/// Every word of the plan stage, for reference pages and messages.
+/// Every word of the language: what is registered, what messages know, what reference pages list.
 pub fn words() -> impl Iterator<Item = &'static Word> + Clone {
     TABLES.iter().copied().flatten()
 }
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 17] {
+fn types() -> [(&'static str, &'static str, &'static str); 19] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -106,6 +73,8 @@ fn types() -> [(&'static str, &'static str, &'static str); 17] {
         (type_name::<Span>(), "Duration", "a duration"),
         (type_name::<Pace>(), "Rate", "a rate"),
         (type_name::<super::explain::Thrown>(), "Error", "an error"),
+        (type_name::<run::Vu>(), "Vu", "a virtual user"),
+        (type_name::<run::Response>(), "Response", "a response"),
         ("i64", "INT", "a number"),
         ("f64", "FLOAT", "a number"),
         ("array", "Array", "a list"),
@@ -119,35 +88,17 @@ pub(super) fn friendly_type(name: &str) -> Option<&'static str> {
     types().into_iter().find(|(rust, rhai, _)| *rust == name || *rhai == name).map(|(.., friendly)| friendly)
 }
 
-impl Receiver {
-    /// All receivers that have methods.
-    pub const METHODS: &'static [Self] =
-        &[Self::Phase, Self::Target, Self::Request, Self::Mix, Self::Generator, Self::Data];
-
-    /// Rhai's name of its type.
-    pub fn type_name(self) -> &'static str {
-        match self {
-            Self::Global => "",
-            Self::Phase => "Phase",
-            Self::Target => "Target",
-            Self::Request => "Request",
-            Self::Mix => "Mix",
-            Self::Generator => "Generator",
-            Self::Data => "DataSet",
-        }
-    }
-
-    fn type_id(self) -> Option<TypeId> {
-        Some(match self {
-            Self::Global => return None,
-            Self::Phase => TypeId::of::<phase::PhaseHandle>(),
-            Self::Target => TypeId::of::<target::TargetHandle>(),
-            Self::Request => TypeId::of::<request::Request>(),
-            Self::Mix => TypeId::of::<mix::MixHandle>(),
-            Self::Generator => TypeId::of::<generators::GeneratorHandle>(),
-            Self::Data => TypeId::of::<data::DataHandle>(),
-        })
-    }
+fn type_id(receiver: Receiver) -> Option<TypeId> {
+    Some(match receiver {
+        Receiver::Phase => TypeId::of::<phase::PhaseHandle>(),
+        Receiver::Target => TypeId::of::<target::TargetHandle>(),
+        Receiver::Request => TypeId::of::<request::Request>(),
+        Receiver::Mix => TypeId::of::<mix::MixHandle>(),
+        Receiver::Generator => TypeId::of::<generators::GeneratorHandle>(),
+        Receiver::Data => TypeId::of::<data::DataHandle>(),
+        // Words of these are registered by their exact types.
+        Receiver::Global | Receiver::Number | Receiver::Duration | Receiver::Vu | Receiver::Response => return None,
+    })
 }
 
 /// Registers every word in an engine.
@@ -168,8 +119,32 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
     generators::register_type(engine, state);
     data::register_type(engine, state);
     for word in words() {
-        for count in word.args.0..=word.args.1 {
-            register_word(engine, state, word, count);
+        match word.run {
+            Run::Checked(run) => {
+                let (least, most) = word.args();
+                (least..=most).for_each(|count| register_checked(engine, state, word, run, count));
+            }
+            Run::Exact(register) => register(engine, word.name),
+            Run::Stage(_) | Run::Language => {}
+        }
+    }
+}
+
+/// Registers what only a virtual user can do.
+pub(super) fn register_stage(engine: &mut Engine, shared: &Rc<run::Shared>) {
+    for word in words() {
+        if let Run::Stage(register) = word.run {
+            register(engine, word.name, shared);
+        }
+    }
+}
+
+/// Registers what needs nothing but an engine.
+#[cfg(test)]
+pub(super) fn register_exact(engine: &mut Engine) {
+    for word in words() {
+        if let Run::Exact(register) = word.run {
+            register(engine, word.name);
         }
     }
 }
@@ -184,8 +159,8 @@ fn refuse_sleep<T: Clone + 'static>(engine: &mut Engine) {
     });
 }
 
-fn register_word(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static Word, count: usize) {
-    let receiver = word.on.type_id();
+fn register_checked(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static Word, run: CheckedFn, count: usize) {
+    let receiver = type_id(word.on);
     let mut types: Vec<TypeId> = receiver.into_iter().collect();
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
     let state = state.clone();
@@ -205,7 +180,7 @@ fn register_word(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static Wo
         });
         let this = if receiver.is_some() { values.next().unwrap_or(Dynamic::UNIT) } else { Dynamic::UNIT };
         let rest = values.collect();
-        let result = (word.run)(&call, this, rest);
+        let result = run(&call, this, rest);
         match call.failed.take() {
             Some(problem) => Err(throw(*problem, &ctx)),
             None => Ok(result),
@@ -222,3 +197,6 @@ pub(super) fn throw(problem: Problem, ctx: &rhai::NativeCallContext<'_>) -> Box<
 pub(super) fn this<T: Clone + 'static>(value: &Dynamic) -> T {
     value.clone().cast::<T>()
 }
+
+#[cfg(test)]
+mod tests;

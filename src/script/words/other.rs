@@ -3,7 +3,9 @@
 use rhai::Dynamic;
 
 use super::{
+    Form::Call as Written,
     Receiver::Global,
+    Run,
     Stages::{Both, Plan},
     Word,
 };
@@ -20,82 +22,96 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "env",
         on: Global,
-        args: (1, 2),
+        form: Written,
+        takes: "name: string, default?: any",
+        gives: "any",
         usage: "`env(\"NAME\", \"default\")`",
         about: "A variable of the environment, or of `-e NAME=…`.",
         stages: Both,
-        run: |call, _, args| variable(call, &args).map_or(Dynamic::from(""), |(_, value)| value),
+        run: Run::Checked(|call, _, args| variable(call, &args).map_or(Dynamic::from(""), |(_, value)| value)),
     },
     Word {
         name: "secret",
         on: Global,
-        args: (1, 2),
+        form: Written,
+        takes: "name: string, default?: any",
+        gives: "any",
         usage: "`secret(\"PASSWORD\")`",
         about: "As `env`, but shown as `***` in everything that loadr writes.",
         stages: Both,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             let Some((_, value)) = variable(call, &args) else { return Dynamic::from("") };
             call.state.redactor.borrow_mut().add(&value.to_string());
             value
-        },
+        }),
     },
     Word {
         name: "rate",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "text: string",
+        gives: "Rate",
         usage: "`rate(\"500/300s\")`",
         about: "A rate from a text.",
         stages: Both,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             let stand_in = crate::clock::Rate::per_second(1);
             Dynamic::from(Pace(call.rate(&args[0]).unwrap_or(stand_in)))
-        },
+        }),
     },
     Word {
         name: "setup",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "work: Fn(vu)",
+        gives: "()",
         usage: "`setup(|vu| { … })`",
         about: "Runs once before the first phase; what it returns is `data()`.",
         stages: Plan,
-        run: |call, _, args| once(call, &args[0], 1, "|vu| { … }", |plan| &mut plan.setup),
+        run: Run::Checked(|call, _, args| once(call, &args[0], 1, "|vu| { … }", |plan| &mut plan.setup)),
     },
     Word {
         name: "teardown",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "work: Fn(vu, data)",
+        gives: "()",
         usage: "`teardown(|vu, data| { … })`",
         about: "Runs once after the last phase, also after a failure.",
         stages: Plan,
-        run: |call, _, args| once(call, &args[0], 2, "|vu, data| { … }", |plan| &mut plan.teardown),
+        run: Run::Checked(|call, _, args| once(call, &args[0], 2, "|vu, data| { … }", |plan| &mut plan.teardown)),
     },
     Word {
         name: "note",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "text: string",
+        gives: "()",
         usage: "`note(\"after the index was added\")`",
         about: "A note of the author's in the report.",
         stages: Plan,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             if let Some(text) = call.fixed_text(&args[0]) {
                 call.state.plan.borrow_mut().notes.push(text);
             }
             Dynamic::UNIT
-        },
+        }),
     },
     Word {
         name: "fact",
         on: Global,
-        args: (2, 2),
+        form: Written,
+        takes: "name: string, value: any",
+        gives: "()",
         usage: "`fact(\"commit\", \"1a2b3c\")`",
         about: "A fact of the author's in the report, marked as not measured.",
         stages: Plan,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             if let Some(name) = call.name(&args[0]) {
                 call.state.plan.borrow_mut().facts.push((name, args[1].to_string()));
             }
             Dynamic::UNIT
-        },
+        }),
     },
 ];
 

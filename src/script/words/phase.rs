@@ -4,8 +4,13 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use rhai::{Dynamic, FnPtr};
 
+pub(in crate::script) use super::phase_draft::LoadWord;
+pub use super::phase_draft::{PhaseDraft, PhaseHandle};
 use super::{
+    CheckedFn,
+    Form::Call as Written,
     Receiver::{Global, Phase as OnPhase},
+    Run,
     Stages::Plan,
     Word,
     generators::GeneratorHandle,
@@ -13,83 +18,33 @@ use super::{
     this,
 };
 use crate::{
-    clock::Rate,
     judge::{Condition, Quantity},
-    plan::{Arrivals, MixId, Overflow, Place, Problem, Start, Think, suggest},
+    plan::{Arrivals, Overflow, Place, Problem, Start, Think, suggest},
     script::{call::Call, quantity::Pace},
 };
 
-/// A phase under construction.
-#[derive(Debug, Clone)]
-pub struct PhaseHandle(pub Rc<RefCell<PhaseDraft>>);
-
-/// What the builders said of a phase.
-#[derive(Debug, Clone, Default)]
-pub struct PhaseDraft {
-    pub(in crate::script) name: String,
-    pub(in crate::script) at: Place,
-    pub(in crate::script) mix: Option<MixId>,
-    pub(in crate::script) loads: Vec<(LoadWord, Place)>,
-    pub(in crate::script) asap: Option<Place>,
-    pub(in crate::script) every: Option<(Duration, Place)>,
-    pub(in crate::script) times: Option<(u64, Place)>,
-    pub(in crate::script) during: Option<(Duration, Place)>,
-    pub(in crate::script) arrivals: Option<(Arrivals, Place)>,
-    pub(in crate::script) max_in_flight: Option<(u64, Place)>,
-    pub(in crate::script) overflow: Option<(Overflow, Place)>,
-    pub(in crate::script) think: Option<(Think, Place)>,
-    pub(in crate::script) pace: Option<(Duration, Place)>,
-    pub(in crate::script) throttle: Option<(Rate, Place)>,
-    pub(in crate::script) warmup: bool,
-    pub(in crate::script) start: Option<Start>,
-    pub(in crate::script) drain: Option<Duration>,
-    pub(in crate::script) ends_when: Option<(Condition, Duration)>,
-    /// A builder got a wrong argument, and that is reported: what is missing here is not worth a message.
-    pub(in crate::script) broken: bool,
-    /// `.repeat` made phases of it; it is none itself.
-    pub(in crate::script) repeated: bool,
-}
-
-/// A word that names a load.
-#[derive(Debug, Clone)]
-pub(in crate::script) enum LoadWord {
-    Users(u64, Option<u64>),
-    Rate(Rate, Option<Rate>),
-    UserStages(Vec<(Duration, u64)>),
-    RateStages(Vec<(Duration, Rate)>),
-    Burst(u64),
-    Iterations(u64),
-    EachUser(u64),
-}
-
-impl LoadWord {
-    pub(in crate::script) fn word(&self) -> &'static str {
-        match self {
-            Self::Users(..) => "users",
-            Self::Rate(..) => "rate",
-            Self::UserStages(_) | Self::RateStages(_) => "stages",
-            Self::Burst(_) => "burst",
-            Self::Iterations(_) => "iterations",
-            Self::EachUser(_) => "each_user",
-        }
-    }
-}
-
-type Run = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
-
-const fn builder(name: &'static str, args: (usize, usize), usage: &'static str, about: &'static str, run: Run) -> Word {
-    Word { name, on: OnPhase, args, usage, about, stages: Plan, run }
+const fn builder(
+    name: &'static str,
+    takes: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: CheckedFn,
+) -> Word {
+    let run = Run::Checked(run);
+    Word { name, on: OnPhase, form: Written, takes, gives: "Phase", usage, about, stages: Plan, run }
 }
 
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "phase",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "name: string",
+        gives: "Phase",
         usage: "`phase(\"main\").run(mix).rate(100.per_second).during(30.s)`",
         about: "A stretch of the run with one load model; phases follow each other.",
         stages: Plan,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             let name = call.name(&args[0]);
             let draft = PhaseDraft {
                 broken: name.is_none(),
@@ -100,9 +55,9 @@ pub(super) const WORDS: &[Word] = &[
             let draft = Rc::new(RefCell::new(draft));
             call.state.phases.borrow_mut().push(draft.clone());
             Dynamic::from(PhaseHandle(draft))
-        },
+        }),
     },
-    builder("run", (1, 1), "`.run(traffic)`", "What its iterations do.", |call, phase, args| {
+    builder("run", "what: Mix | Request | Flow", "`.run(traffic)`", "What its iterations do.", |call, phase, args| {
         let mix = runnable(call, &args[0]);
         let twice = with(phase.clone(), mix, |draft, mix| draft.mix.replace(mix).is_some());
         if twice == Some(true) {
@@ -110,17 +65,23 @@ pub(super) const WORDS: &[Word] = &[
         }
         phase
     }),
-    builder("users", (1, 2), "`.users(10)` or `.users(1, 100)`", "Closed: that many virtual users loop.", {
-        |call, phase, args| {
-            let least = if args.len() == 2 { 0 } else { 1 };
-            let from = call.count(&args[0], least);
-            let to = args.get(1).map(|to| call.count(to, 0));
-            load(call, phase, from.zip(flip(to)).map(|(from, to)| LoadWord::Users(from, to)))
-        }
-    }),
+    builder(
+        "users",
+        "from: int, to?: int",
+        "`.users(10)` or `.users(1, 100)`",
+        "Closed: that many virtual users loop.",
+        {
+            |call, phase, args| {
+                let least = if args.len() == 2 { 0 } else { 1 };
+                let from = call.count(&args[0], least);
+                let to = args.get(1).map(|to| call.count(to, 0));
+                load(call, phase, from.zip(flip(to)).map(|(from, to)| LoadWord::Users(from, to)))
+            }
+        },
+    ),
     builder(
         "rate",
-        (1, 2),
+        "from: Rate, to?: Rate",
         "`.rate(500.per_second)` or `.rate(10.per_second, 500.per_second)`",
         "Open: arrivals at that rate, whatever the server does.",
         |call, phase, args| {
@@ -138,7 +99,7 @@ pub(super) const WORDS: &[Word] = &[
     ),
     builder(
         "stages",
-        (1, 1),
+        "stages: list",
         "`.stages([[30.s, 100.per_second], [60.s, 500.per_second]])`",
         "A piecewise ramp from 0: each stage goes linearly to its rate, or number of users.",
         |call, phase, mut args| {
@@ -146,101 +107,141 @@ pub(super) const WORDS: &[Word] = &[
             load(call, phase, word)
         },
     ),
-    builder("burst", (1, 1), "`.burst(50)`", "That many iterations, released together.", |call, phase, args| {
+    builder("burst", "n: int", "`.burst(50)`", "That many iterations, released together.", |call, phase, args| {
         let count = call.count(&args[0], 1);
         load(call, phase, count.map(LoadWord::Burst))
     }),
     builder(
         "every",
-        (1, 1),
+        "gap: Duration",
         "`.burst(50).every(10.s).times(6)`",
         "From one burst to the next.",
         |call, phase, args| put(call, phase, positive(call, &args[0]), |draft| &mut draft.every),
     ),
-    builder("times", (1, 1), "`.burst(50).every(10.s).times(6)`", "How many bursts.", |call, phase, args| {
+    builder("times", "n: int", "`.burst(50).every(10.s).times(6)`", "How many bursts.", |call, phase, args| {
         put(call, phase, call.count(&args[0], 1), |draft| &mut draft.times)
     }),
-    builder("iterations", (1, 1), "`.iterations(1000)`", "Exactly that many iterations in total.", {
+    builder("iterations", "n: int", "`.iterations(1000)`", "Exactly that many iterations in total.", {
         |call, phase, args| {
             let count = call.count(&args[0], 1);
             load(call, phase, count.map(LoadWord::Iterations))
         }
     }),
-    builder("each_user", (1, 1), "`.users(10).each_user(5)`", "Exactly that many iterations of each user.", {
+    builder("each_user", "n: int", "`.users(10).each_user(5)`", "Exactly that many iterations of each user.", {
         |call, phase, args| {
             let count = call.count(&args[0], 1);
             load(call, phase, count.map(LoadWord::EachUser))
         }
     }),
-    builder("asap", (0, 0), "`.iterations(1000).asap()`", "As fast as possible, in order.", |call, phase, _| {
+    builder("asap", "", "`.iterations(1000).asap()`", "As fast as possible, in order.", |call, phase, _| {
         with(phase.clone(), Some(call.place()), |draft, place| draft.asap = Some(place));
         phase
     }),
-    builder("during", (1, 1), "`.during(30.s)`", "Its length.", |call, phase, args| {
+    builder("during", "length: Duration", "`.during(30.s)`", "Its length.", |call, phase, args| {
         put(call, phase, positive(call, &args[0]), |draft| &mut draft.during)
     }),
-    builder("ends_when", (1, 1), "`.ends_when(\"p99 > 1s over 10s\")`", "May end it sooner.", |call, phase, args| {
-        let condition = ends_when(call, &args[0]);
-        with(phase.clone(), condition, |draft, condition| draft.ends_when = Some(condition));
-        phase
-    }),
-    builder("arrivals", (1, 1), "`.arrivals(\"poisson\")`", "Spacing of an open phase.", |call, phase, args| {
-        let choices = [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson)];
-        put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.arrivals)
-    }),
-    builder("max_in_flight", (1, 1), "`.max_in_flight(1000)`", "Cap of an open phase.", |call, phase, args| {
+    builder(
+        "ends_when",
+        "condition: string",
+        "`.ends_when(\"p99 > 1s over 10s\")`",
+        "May end it sooner.",
+        |call, phase, args| {
+            let condition = ends_when(call, &args[0]);
+            with(phase.clone(), condition, |draft, condition| draft.ends_when = Some(condition));
+            phase
+        },
+    ),
+    builder(
+        "arrivals",
+        "spacing: string",
+        "`.arrivals(\"poisson\")`",
+        "Spacing of an open phase.",
+        |call, phase, args| {
+            let choices = [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson)];
+            put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.arrivals)
+        },
+    ),
+    builder("max_in_flight", "n: int", "`.max_in_flight(1000)`", "Cap of an open phase.", |call, phase, args| {
         put(call, phase, call.count(&args[0], 1), |draft| &mut draft.max_in_flight)
     }),
-    builder("overflow", (1, 1), "`.overflow(\"drop\")`", "What becomes of arrivals beyond the cap.", {
+    builder("overflow", "what: string", "`.overflow(\"drop\")`", "What becomes of arrivals beyond the cap.", {
         |call, phase, args| {
             let choices = [("queue", Overflow::Queue), ("drop", Overflow::Drop), ("abort", Overflow::Abort)];
             put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.overflow)
         }
     }),
-    builder("think", (1, 1), "`.think(200.ms)` or `.think(normal(200, 50))`", "Pause after an iteration.", {
-        |call, phase, args| {
-            let think = match args[0].clone().try_cast::<GeneratorHandle>() {
-                Some(generator) => Some(Think::Drawn(generator.0)),
-                None => call.duration(&args[0]).map(Think::Fixed),
-            };
-            put(call, phase, think, |draft| &mut draft.think)
-        }
-    }),
-    builder("pace", (1, 1), "`.pace(1.s)`", "Fixed cycle of an iteration.", |call, phase, args| {
+    builder(
+        "think",
+        "pause: Duration | Generator",
+        "`.think(200.ms)` or `.think(normal(200, 50))`",
+        "Pause after an iteration.",
+        {
+            |call, phase, args| {
+                let think = match args[0].clone().try_cast::<GeneratorHandle>() {
+                    Some(generator) => Some(Think::Drawn(generator.0)),
+                    None => call.duration(&args[0]).map(Think::Fixed),
+                };
+                put(call, phase, think, |draft| &mut draft.think)
+            }
+        },
+    ),
+    builder("pace", "cycle: Duration", "`.pace(1.s)`", "Fixed cycle of an iteration.", |call, phase, args| {
         put(call, phase, positive(call, &args[0]), |draft| &mut draft.pace)
     }),
-    builder("throttle", (1, 1), "`.throttle(100.per_second)`", "Ceiling on iterations.", |call, phase, args| {
-        let rate = call.rate(&args[0]).filter(|rate| {
-            if rate.events == 0 {
-                call.wrong("a rate of 0 sends nothing", "give it a rate such as `100.per_second`");
-            }
-            rate.events > 0
-        });
-        put(call, phase, rate, |draft| &mut draft.throttle)
-    }),
-    builder("warmup", (0, 0), "`.warmup()`", "Left out of every total and SLO.", |_, phase, _| {
+    builder(
+        "throttle",
+        "ceiling: Rate",
+        "`.throttle(100.per_second)`",
+        "Ceiling on iterations.",
+        |call, phase, args| {
+            let rate = call.rate(&args[0]).filter(|rate| {
+                if rate.events == 0 {
+                    call.wrong("a rate of 0 sends nothing", "give it a rate such as `100.per_second`");
+                }
+                rate.events > 0
+            });
+            put(call, phase, rate, |draft| &mut draft.throttle)
+        },
+    ),
+    builder("warmup", "", "`.warmup()`", "Left out of every total and SLO.", |_, phase, _| {
         with(phase.clone(), Some(()), |draft, ()| draft.warmup = true);
         phase
     }),
-    builder("alongside", (1, 1), "`.alongside(\"other\")`", "Starts with another phase.", |call, phase, args| {
-        let start = match args[0].clone().try_cast::<PhaseHandle>() {
-            Some(other) => Some(other.0.borrow().name.clone()),
-            None => call.name(&args[0]),
-        };
-        with(phase.clone(), start, |draft, name| draft.start = Some(Start::Alongside(name)));
-        phase
-    }),
-    builder("at", (1, 1), "`.at(10.s)`", "Starts at an offset from the first phase.", |call, phase, args| {
-        with(phase.clone(), call.duration(&args[0]), |draft, offset| draft.start = Some(Start::At(offset)));
-        phase
-    }),
-    builder("drain", (1, 1), "`.drain(10.s)`", "How long iterations may finish.", |call, phase, args| {
+    builder(
+        "alongside",
+        "other: string | Phase",
+        "`.alongside(\"other\")`",
+        "Starts with another phase.",
+        |call, phase, args| {
+            let start = match args[0].clone().try_cast::<PhaseHandle>() {
+                Some(other) => Some(other.0.borrow().name.clone()),
+                None => call.name(&args[0]),
+            };
+            with(phase.clone(), start, |draft, name| draft.start = Some(Start::Alongside(name)));
+            phase
+        },
+    ),
+    builder(
+        "at",
+        "offset: Duration",
+        "`.at(10.s)`",
+        "Starts at an offset from the first phase.",
+        |call, phase, args| {
+            with(phase.clone(), call.duration(&args[0]), |draft, offset| draft.start = Some(Start::At(offset)));
+            phase
+        },
+    ),
+    builder("drain", "time: Duration", "`.drain(10.s)`", "How long iterations may finish.", |call, phase, args| {
         with(phase.clone(), call.duration(&args[0]), |draft, drain| draft.drain = Some(drain));
         phase
     }),
-    builder("repeat", (2, 2), "`.repeat([100, 250], |p, n| p.iterations(n))`", "One phase for each value.", {
-        |call, phase, args| repeat(call, phase, args)
-    }),
+    builder(
+        "repeat",
+        "values: list, change: Fn(phase, value)",
+        "`.repeat([100, 250], |p, n| p.iterations(n))`",
+        "One phase for each value.",
+        repeat,
+    ),
 ];
 
 /// `None` for a missing argument that is fine, `Some(None)` for one that was wrong.

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use rhai::Dynamic;
 
 use super::{
+    CheckedFn,
+    Form::Call as Written,
     Receiver::{Global, Request as OnRequest},
+    Run,
     Stages::Both,
     Word, this,
 };
@@ -45,14 +48,21 @@ impl Request {
     }
 }
 
-type Run = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
-
-const fn verb(name: &'static str, most: usize, usage: &'static str, about: &'static str, run: Run) -> Word {
-    Word { name, on: Global, args: (1, most), usage, about, stages: Both, run }
+const fn verb(name: &'static str, most: usize, usage: &'static str, about: &'static str, run: CheckedFn) -> Word {
+    let takes = if most == 1 { "path: string" } else { "path: string, body?: map | list | string" };
+    let run = Run::Checked(run);
+    Word { name, on: Global, form: Written, takes, gives: "Request", usage, about, stages: Both, run }
 }
 
-const fn builder(name: &'static str, args: (usize, usize), usage: &'static str, about: &'static str, run: Run) -> Word {
-    Word { name, on: OnRequest, args, usage, about, stages: Both, run }
+const fn builder(
+    name: &'static str,
+    takes: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: CheckedFn,
+) -> Word {
+    let run = Run::Checked(run);
+    Word { name, on: OnRequest, form: Written, takes, gives: "Request", usage, about, stages: Both, run }
 }
 
 pub(super) const WORDS: &[Word] = &[
@@ -72,11 +82,13 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "request",
         on: Global,
-        args: (2, 3),
+        form: Written,
+        takes: "method: string, path: string, body?: map | list | string",
+        gives: "Request",
         usage: "`request(\"PURGE\", \"/path\")`",
         about: "A request of any method.",
         stages: Both,
-        run: |call, _, args| {
+        run: Run::Checked(|call, _, args| {
             let method = call.fixed_text(&args[0]).filter(|method| {
                 let fits = draft::is_token(method) && method.len() <= 32;
                 if !fits {
@@ -85,30 +97,34 @@ pub(super) const WORDS: &[Word] = &[
                 fits
             });
             make(call, &method.unwrap_or_else(|| "GET".into()).to_uppercase(), &args[1..])
-        },
+        }),
     },
     Word {
         name: "header",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "name: string",
+        gives: "Extract",
         usage: "`header(\"x-cache\")`",
         about: "A field of the response, for `.classify` and `.save`.",
         stages: Both,
-        run: |call, _, args| match call.fixed_text(&args[0]) {
+        run: Run::Checked(|call, _, args| match call.fixed_text(&args[0]) {
             Some(name) => Dynamic::from(Extract::Header(name.to_lowercase())),
             None => Dynamic::from(Extract::CacheStatus),
-        },
+        }),
     },
     Word {
         name: "cache_status",
         on: Global,
-        args: (0, 0),
+        form: Written,
+        takes: "",
+        gives: "Extract",
         usage: "`cache_status()`",
         about: "The class by the usual cache headers, for `.classify`.",
         stages: Both,
-        run: |_, _, _| Dynamic::from(Extract::CacheStatus),
+        run: Run::Checked(|_, _, _| Dynamic::from(Extract::CacheStatus)),
     },
-    builder("name", (1, 1), "`.name(\"item\")`", "The row it is reported under.", |call, request, args| {
+    builder("name", "name: string", "`.name(\"item\")`", "The row it is reported under.", |call, request, args| {
         with(request, |draft| {
             if let Some(name) = call.name(&args[0]) {
                 draft.template.name = name;
@@ -116,23 +132,35 @@ pub(super) const WORDS: &[Word] = &[
             }
         })
     }),
-    builder("header", (2, 2), "`.header(\"accept\", \"text/html\")`", "A field.", |call, request, args| {
-        with(request, |draft| {
-            if let Some((name, value)) = header(call, &args) {
-                draft.template.headers.push((name, value));
-            }
-        })
-    }),
-    builder("query", (2, 2), "`.query(\"page\", 2)`", "A query parameter.", |call, request, args| {
-        with(request, |draft| {
-            if let Some(pair) =
-                body::plain(call, &args[0], Escape::Query).zip(body::plain(call, &args[1], Escape::Query))
-            {
-                draft.template.query.push(pair);
-            }
-        })
-    }),
-    builder("bearer", (1, 1), "`.bearer(token)`", "Authorization by token.", |call, request, args| {
+    builder(
+        "header",
+        "name: string, value: any",
+        "`.header(\"accept\", \"text/html\")`",
+        "A field.",
+        |call, request, args| {
+            with(request, |draft| {
+                if let Some((name, value)) = header(call, &args) {
+                    draft.template.headers.push((name, value));
+                }
+            })
+        },
+    ),
+    builder(
+        "query",
+        "name: string, value: any",
+        "`.query(\"page\", 2)`",
+        "A query parameter.",
+        |call, request, args| {
+            with(request, |draft| {
+                if let Some(pair) =
+                    body::plain(call, &args[0], Escape::Query).zip(body::plain(call, &args[1], Escape::Query))
+                {
+                    draft.template.query.push(pair);
+                }
+            })
+        },
+    ),
+    builder("bearer", "token: any", "`.bearer(token)`", "Authorization by token.", |call, request, args| {
         with(request, |draft| {
             if let Some(value) = draft::bearer(call, &args[0]) {
                 draft.template.headers.push(("authorization".into(), value));
@@ -141,7 +169,7 @@ pub(super) const WORDS: &[Word] = &[
     }),
     builder(
         "basic",
-        (2, 2),
+        "user: string, password: string",
         "`.basic(\"user\", \"password\")`",
         "Authorization by password.",
         |call, request, args| {
@@ -152,44 +180,60 @@ pub(super) const WORDS: &[Word] = &[
             })
         },
     ),
-    builder("cookie", (2, 2), "`.cookie(\"session\", \"abc\")`", "A cookie.", |call, request, args| {
-        with(request, |draft| draft::cookie(call, draft, &args))
-    }),
-    builder("timeout", (1, 1), "`.timeout(5.s)`", "Time for the whole request.", |call, request, args| {
+    builder(
+        "cookie",
+        "name: string, value: any",
+        "`.cookie(\"session\", \"abc\")`",
+        "A cookie.",
+        |call, request, args| with(request, |draft| draft::cookie(call, draft, &args)),
+    ),
+    builder("timeout", "time: Duration", "`.timeout(5.s)`", "Time for the whole request.", |call, request, args| {
         with(request, |draft| {
             if let Some(timeout) = draft::timeout(call, &args[0]) {
                 draft.template.timeout = Some(timeout);
             }
         })
     }),
-    builder("on", (1, 1), "`.on(other)`", "The target it goes to.", |call, request, args| {
+    builder("on", "target: Target", "`.on(other)`", "The target it goes to.", |call, request, args| {
         with(request, |draft| match args[0].clone().try_cast::<super::target::TargetHandle>() {
             Some(target) => draft.target = Some(target.0),
             None => call.mismatch("a target", &args[0]).unwrap_or_default(),
         })
     }),
-    builder("discard_body", (0, 0), "`.discard_body()`", "Nobody reads the response's body.", |_, request, _| {
+    builder("discard_body", "", "`.discard_body()`", "Nobody reads the response's body.", |_, request, _| {
         with(request, |draft| draft.template.discard_body = true)
     }),
-    builder("expect", (1, 1), "`.expect(200)`, `.expect([201, 429])` or `.expect(\"2xx\")`", "What is no error.", {
-        |call, request, args| {
-            with(request, |draft| {
-                if let Some(expect) = draft::expect(call, &args[0]) {
-                    draft.template.expect = expect;
-                }
-            })
-        }
-    }),
-    builder("check", (2, 2), "`.check(\"has id\", |res| res.json(\"id\") != ())`", "Counted, never fatal.", {
-        |call, request, args| {
-            with(request, |draft| {
-                if let Some(check) = call.name(&args[0]).zip(call.closure(&args[1], 1, "|res| res.ok")) {
-                    draft.checks.push(check);
-                }
-            })
-        }
-    }),
-    builder("classify", (1, 1), "`.classify(cache_status())`", "How responses get their class.", {
+    builder(
+        "expect",
+        "status: int | list | string",
+        "`.expect(200)`, `.expect([201, 429])` or `.expect(\"2xx\")`",
+        "What is no error.",
+        {
+            |call, request, args| {
+                with(request, |draft| {
+                    if let Some(expect) = draft::expect(call, &args[0]) {
+                        draft.template.expect = expect;
+                    }
+                })
+            }
+        },
+    ),
+    builder(
+        "check",
+        "name: string, holds: Fn(res)",
+        "`.check(\"has id\", |res| res.json(\"id\") != ())`",
+        "Counted, never fatal.",
+        {
+            |call, request, args| {
+                with(request, |draft| {
+                    if let Some(check) = call.name(&args[0]).zip(call.closure(&args[1], 1, "|res| res.ok")) {
+                        draft.checks.push(check);
+                    }
+                })
+            }
+        },
+    ),
+    builder("classify", "how: Extract | Fn(res)", "`.classify(cache_status())`", "How responses get their class.", {
         |call, request, args| {
             with(request, |draft| {
                 let classifier = match args[0].clone().try_cast::<Extract>() {
@@ -202,28 +246,34 @@ pub(super) const WORDS: &[Word] = &[
             })
         }
     }),
-    builder("save", (2, 2), "`.save(\"token\", \"$.access_token\")`", "Keeps a value for the virtual user.", {
-        |call, request, args| {
-            with(request, |draft| {
-                if let Some(save) = save(call, &args) {
-                    draft.template.saves.push(save);
-                }
-            })
-        }
-    }),
+    builder(
+        "save",
+        "property: string, path: string",
+        "`.save(\"token\", \"$.access_token\")`",
+        "Keeps a value for the virtual user.",
+        {
+            |call, request, args| {
+                with(request, |draft| {
+                    if let Some(save) = save(call, &args) {
+                        draft.template.saves.push(save);
+                    }
+                })
+            }
+        },
+    ),
 ];
 
 /// What is so already: the words ask for what the one transport there is does anyway.
 pub(super) const DEFAULT_WORDS: &[Word] = &[
-    builder("http1", (0, 0), "`.http1()`", "HTTP/1.1 only.", |_, request, _| request),
-    builder("no_redirect", (0, 0), "`.no_redirect()`", "A redirect is a response.", |_, request, _| request),
+    builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |_, request, _| request),
+    builder("no_redirect", "", "`.no_redirect()`", "A redirect is a response.", |_, request, _| request),
 ];
 
 pub(super) const BODY_WORDS: &[Word] = &[
-    builder("json", (1, 1), "`.json(#{ a: 1 })`", "A JSON body.", |call, request, args| {
+    builder("json", "value: any", "`.json(#{ a: 1 })`", "A JSON body.", |call, request, args| {
         with(request, |draft| set_json(call, draft, &args[0]))
     }),
-    builder("form", (1, 1), "`.form(#{ a: 1 })`", "A form body.", |call, request, mut args| {
+    builder("form", "fields: map", "`.form(#{ a: 1 })`", "A form body.", |call, request, mut args| {
         with(request, |draft| {
             if let Some(text) = body::form(call, args.remove(0)) {
                 let content_type = Some("application/x-www-form-urlencoded".into());
@@ -231,22 +281,28 @@ pub(super) const BODY_WORDS: &[Word] = &[
             }
         })
     }),
-    builder("text", (1, 1), "`.text(\"hello\")`", "A text body.", |call, request, args| {
+    builder("text", "text: any", "`.text(\"hello\")`", "A text body.", |call, request, args| {
         with(request, |draft| {
             if let Some(text) = body::plain(call, &args[0], Escape::None) {
                 draft.template.body = Body::Text { content_type: Some("text/plain; charset=utf-8".into()), text };
             }
         })
     }),
-    builder("body", (1, 1), "`.body(bytes)`", "A body of bytes or text, without a type.", |call, request, args| {
-        with(request, |draft| {
-            if let Some(blob) = args[0].read_lock::<rhai::Blob>() {
-                draft.template.body = Body::Bytes { content_type: None, bytes: blob.as_slice().into() };
-            } else if let Some(text) = body::plain(call, &args[0], Escape::None) {
-                draft.template.body = Body::Text { content_type: None, text };
-            }
-        })
-    }),
+    builder(
+        "body",
+        "body: bytes | string",
+        "`.body(bytes)`",
+        "A body of bytes or text, without a type.",
+        |call, request, args| {
+            with(request, |draft| {
+                if let Some(blob) = args[0].read_lock::<rhai::Blob>() {
+                    draft.template.body = Body::Bytes { content_type: None, bytes: blob.as_slice().into() };
+                } else if let Some(text) = body::plain(call, &args[0], Escape::None) {
+                    draft.template.body = Body::Text { content_type: None, text };
+                }
+            })
+        },
+    ),
 ];
 
 fn set_json(call: &Call<'_>, draft: &mut RequestDraft, value: &Dynamic) {

@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, Map};
 
-use super::{Receiver::Global, Stages::Plan, Word};
+use super::{Form::Call as Written, Receiver::Global, Run, Stages::Plan, Word};
 use crate::{
     judge::{Condition, QUANTITIES, Quantity, Selector, Slo},
     plan::{Problem, nearest, suggest},
@@ -20,11 +20,13 @@ const LATER: &[&str] = &["experiment", "monitor", "hit_p50", "hit_p95", "hit_p99
 pub(super) const WORDS: &[Word] = &[Word {
     name: "slo",
     on: Global,
-    args: (2, 2),
+    form: Written,
+    takes: "name: string, options: map",
+    gives: "()",
     usage: "`slo(\"fast\", #{ phase: \"main\", p95: \"< 10ms\" })`",
     about: "What must hold: a row of the SLO table.",
     stages: Plan,
-    run: |call, _, mut args| {
+    run: Run::Checked(|call, _, mut args| {
         let options = call.map(args.remove(1), "a map such as #{ p95: \"< 10ms\" }");
         let name = call.name(&args[0]);
         if let Some((name, options)) = name.zip(options)
@@ -35,7 +37,7 @@ pub(super) const WORDS: &[Word] = &[Word {
             plan.slo_places.push(call.place());
         }
         Dynamic::UNIT
-    },
+    }),
 }];
 
 fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {

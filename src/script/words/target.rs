@@ -3,7 +3,10 @@
 use rhai::Dynamic;
 
 use super::{
+    CheckedFn,
+    Form::Call as Written,
     Receiver::{Global, Target as OnTarget},
+    Run,
     Stages::Plan,
     Word,
     request::header,
@@ -21,27 +24,30 @@ pub struct TargetHandle(pub TargetId);
 
 const fn builder(
     name: &'static str,
-    args: (usize, usize),
+    takes: &'static str,
     usage: &'static str,
     about: &'static str,
-    run: fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic,
+    run: CheckedFn,
 ) -> Word {
-    Word { name, on: OnTarget, args, usage, about, stages: Plan, run }
+    let run = Run::Checked(run);
+    Word { name, on: OnTarget, form: Written, takes, gives: "Target", usage, about, stages: Plan, run }
 }
 
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "target",
         on: Global,
-        args: (1, 1),
+        form: Written,
+        takes: "url: string",
+        gives: "Target",
         usage: "`target(\"http://127.0.0.1:8080\")`",
         about: "A server under test; the first is the default.",
         stages: Plan,
-        run: |call, _, args| declare(call, &args[0]),
+        run: Run::Checked(|call, _, args| declare(call, &args[0])),
     },
     builder(
         "header",
-        (2, 2),
+        "name: string, value: any",
         "`.header(\"accept\", \"text/html\")`",
         "A field of every request.",
         |call, this, args| {
@@ -53,31 +59,43 @@ pub(super) const WORDS: &[Word] = &[
             this
         },
     ),
-    builder("bearer", (1, 1), "`.bearer(token)`", "Authorization by token.", |call, this, args| {
+    builder("bearer", "token: string", "`.bearer(token)`", "Authorization by token.", |call, this, args| {
         if let Some(value) = draft::bearer(call, &args[0]).and_then(|value| literal(call, &value)) {
             edit(call, &this, |target| target.headers.push(("authorization".into(), value)));
         }
         this
     }),
-    builder("basic", (2, 2), "`.basic(\"user\", \"password\")`", "Authorization by password.", |call, this, args| {
-        if let Some(value) = draft::basic(call, &args) {
-            edit(call, &this, |target| target.headers.push(("authorization".into(), value)));
-        }
-        this
-    }),
-    builder("timeout", (1, 1), "`.timeout(5.s)`", "Time for a whole request; default 30 s.", |call, this, args| {
-        if let Some(timeout) = draft::timeout(call, &args[0]) {
-            edit(call, &this, |target| target.timeout = timeout);
-        }
-        this
-    }),
-    builder("no_keepalive", (0, 0), "`.no_keepalive()`", "A new connection for every request.", |call, this, _| {
+    builder(
+        "basic",
+        "user: string, password: string",
+        "`.basic(\"user\", \"password\")`",
+        "Authorization by password.",
+        |call, this, args| {
+            if let Some(value) = draft::basic(call, &args) {
+                edit(call, &this, |target| target.headers.push(("authorization".into(), value)));
+            }
+            this
+        },
+    ),
+    builder(
+        "timeout",
+        "time: Duration",
+        "`.timeout(5.s)`",
+        "Time for a whole request; default 30 s.",
+        |call, this, args| {
+            if let Some(timeout) = draft::timeout(call, &args[0]) {
+                edit(call, &this, |target| target.timeout = timeout);
+            }
+            this
+        },
+    ),
+    builder("no_keepalive", "", "`.no_keepalive()`", "A new connection for every request.", |call, this, _| {
         edit(call, &this, |target| target.keepalive = false);
         this
     }),
     // The one transport there is: asking for it changes nothing, and is right.
-    builder("http1", (0, 0), "`.http1()`", "HTTP/1.1 only.", |_, this, _| this),
-    builder("max_body", (1, 1), "`.max_body(10.mb)`", "A longer body is an error.", |call, this, args| {
+    builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |_, this, _| this),
+    builder("max_body", "size: Size", "`.max_body(10.mb)`", "A longer body is an error.", |call, this, args| {
         if let Some(size) = call.size(&args[0]) {
             edit(call, &this, |target| target.body_bytes_max = size);
         }
@@ -85,7 +103,7 @@ pub(super) const WORDS: &[Word] = &[
     }),
     builder(
         "resolve",
-        (2, 2),
+        "host: string, address: string",
         "`.resolve(\"shop.test\", \"127.0.0.1\")`",
         "The address of a host.",
         |call, this, args| {
@@ -101,20 +119,32 @@ pub(super) const WORDS: &[Word] = &[
             this
         },
     ),
-    builder("on_start", (1, 1), "`.on_start(|vu| { … })`", "Runs once for each virtual user.", |call, this, args| {
-        if let Some(closure) = call.closure(&args[0], 1, "|vu| { … }") {
-            let id = call.state.add_closure(closure);
-            once(call, &this, "on_start", |target| &mut target.on_start, id);
-        }
-        this
-    }),
-    builder("on_stop", (1, 1), "`.on_stop(|vu| { … })`", "Runs when a virtual user ends.", |call, this, args| {
-        if let Some(closure) = call.closure(&args[0], 1, "|vu| { … }") {
-            let id = call.state.add_closure(closure);
-            once(call, &this, "on_stop", |target| &mut target.on_stop, id);
-        }
-        this
-    }),
+    builder(
+        "on_start",
+        "work: Fn(vu)",
+        "`.on_start(|vu| { … })`",
+        "Runs once for each virtual user.",
+        |call, this, args| {
+            if let Some(closure) = call.closure(&args[0], 1, "|vu| { … }") {
+                let id = call.state.add_closure(closure);
+                once(call, &this, "on_start", |target| &mut target.on_start, id);
+            }
+            this
+        },
+    ),
+    builder(
+        "on_stop",
+        "work: Fn(vu)",
+        "`.on_stop(|vu| { … })`",
+        "Runs when a virtual user ends.",
+        |call, this, args| {
+            if let Some(closure) = call.closure(&args[0], 1, "|vu| { … }") {
+                let id = call.state.add_closure(closure);
+                once(call, &this, "on_stop", |target| &mut target.on_stop, id);
+            }
+            this
+        },
+    ),
 ];
 
 fn once(

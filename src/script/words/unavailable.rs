@@ -3,43 +3,56 @@
 use rhai::Dynamic;
 
 use super::{
+    Form::Call as Written,
     Receiver::{Global, Request, Target},
+    Run,
     Stages::Both,
     Word,
 };
 use crate::{plan::Problem, script::call::Call};
 
-const fn word(on: super::Receiver, name: &'static str, args: (usize, usize), about: &'static str) -> Word {
-    Word { name, on, args, usage: "nothing: leave it out", about, stages: Both, run: refuse }
+const fn word(on: super::Receiver, name: &'static str, takes: &'static str, about: &'static str) -> Word {
+    let gives = match on {
+        Target => "Target",
+        Request => "Request",
+        _ => "any",
+    };
+    let run = Run::Checked(refuse);
+    Word { name, on, form: Written, takes, gives, usage: "nothing: leave it out", about, stages: Both, run }
 }
 
 pub(super) const WORDS: &[Word] = &[
-    word(Target, "http2", (0, 0), "HTTP/2."),
-    word(Target, "insecure", (0, 0), "TLS without verification."),
-    word(Target, "ca", (1, 1), "An own certificate authority."),
-    word(Target, "client_cert", (2, 2), "A client certificate."),
-    word(Target, "connections", (1, 1), "A fixed number of connections."),
-    word(Target, "redirects", (1, 1), "Following redirects."),
-    word(Target, "cookies", (0, 1), "A cookie jar for each virtual user."),
-    word(Target, "proxy", (1, 1), "A proxy."),
-    word(Target, "compressed", (0, 0), "Compressed responses."),
-    word(Request, "http2", (0, 0), "HTTP/2 for one request."),
-    word(Request, "multipart", (1, 1), "A multipart body."),
-    word(Request, "file", (1, 1), "A body from a file."),
-    word(Global, "file_part", (2, 3), "A part of a multipart body."),
-    word(Global, "css", (1, 1), "Extraction by CSS selector."),
-    word(Global, "regex", (1, 1), "Extraction by regular expression."),
-    word(Global, "fake", (1, 1), "Made-up names and addresses."),
-    word(Global, "process", (1, 2), "Starting the system under test."),
-    word(Global, "monitor", (2, 2), "Sampling a process."),
-    word(Global, "pid", (1, 1), "A process by its number."),
-    word(Global, "process_name", (1, 1), "A process by its name."),
-    word(Global, "prometheus", (2, 2), "A Prometheus query."),
-    word(Global, "redis_info", (1, 1), "Figures of a Redis server."),
-    word(Global, "leak_check", (2, 2), "Judging a monitor's slope."),
-    word(Global, "probe", (4, 4), "Sampling a value of a response."),
-    word(Global, "baseline", (2, 2), "Comparing with an earlier run."),
-    word(Global, "grades", (1, 1), "A grade column."),
+    word(Target, "http2", "", "HTTP/2."),
+    word(Target, "insecure", "", "TLS without verification."),
+    word(Target, "ca", "path: string", "An own certificate authority."),
+    word(Target, "client_cert", "cert: string, key: string", "A client certificate."),
+    word(Target, "connections", "n: int", "A fixed number of connections."),
+    word(Target, "redirects", "n: int", "Following redirects."),
+    word(Target, "cookies", "on?: bool", "A cookie jar for each virtual user."),
+    word(Target, "proxy", "url: string", "A proxy."),
+    word(Target, "compressed", "", "Compressed responses."),
+    word(Request, "http2", "", "HTTP/2 for one request."),
+    word(Request, "multipart", "parts: map", "A multipart body."),
+    word(Request, "file", "path: string", "A body from a file."),
+    word(Global, "file_part", "name: string, content: any, type?: string", "A part of a multipart body."),
+    word(Global, "css", "selector: string", "Extraction by CSS selector."),
+    word(Global, "regex", "pattern: string", "Extraction by regular expression."),
+    word(Global, "fake", "kind: string", "Made-up names and addresses."),
+    word(Global, "process", "command: string, options?: map", "Starting the system under test."),
+    word(Global, "monitor", "name: string, source: any", "Sampling a process."),
+    word(Global, "pid", "id: int", "A process by its number."),
+    word(Global, "process_name", "name: string", "A process by its name."),
+    word(Global, "prometheus", "url: string, query: string", "A Prometheus query."),
+    word(Global, "redis_info", "address: string", "Figures of a Redis server."),
+    word(Global, "leak_check", "name: string, options: map", "Judging a monitor's slope."),
+    word(
+        Global,
+        "probe",
+        "name: string, request: Request, path: string, every: Duration",
+        "Sampling a value of a response.",
+    ),
+    word(Global, "baseline", "file: string, options: map", "Comparing with an earlier run."),
+    word(Global, "grades", "limits: map", "A grade column."),
 ];
 
 fn refuse(call: &Call<'_>, receiver: Dynamic, _: Vec<Dynamic>) -> Dynamic {

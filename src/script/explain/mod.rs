@@ -1,5 +1,7 @@
 //! Rhai's errors in the user's words, at the innermost place, with the word that was probably meant.
 
+mod unknown;
+
 use std::rc::Rc;
 
 use rhai::{EvalAltResult, LexError, ParseErrorType};
@@ -7,9 +9,8 @@ use rhai::{EvalAltResult, LexError, ParseErrorType};
 use super::{
     call::place,
     engine::{CALL_LEVELS_MAX, ITEMS_MAX, OPERATIONS_MAX},
-    quantity::{DURATION_UNITS, RATE_UNITS, SIZE_UNITS},
     state::ScriptState,
-    words::{self, Receiver, Word, friendly_type},
+    words::{self, Receiver, friendly_type},
 };
 use crate::plan::{Place, Problem, nearest};
 
@@ -45,8 +46,8 @@ pub fn explain(error: &EvalAltResult, state: &ScriptState, source: Option<&str>)
     match error {
         E::ErrorParsing(kind, _) => parsing(kind, &at, state),
         E::ErrorVariableNotFound(name, _) => variable(name, &at, state),
-        E::ErrorFunctionNotFound(signature, _) => function(signature, &at, state),
-        E::ErrorDotExpr(message, _) => property(message, &at),
+        E::ErrorFunctionNotFound(signature, _) => unknown::function(signature, &at, state),
+        E::ErrorDotExpr(message, _) => unknown::property(message, &at),
         E::ErrorPropertyNotFound(name, _) => Problem::at(&at, format!("the map has no property `{name}`"))
             .label("unknown property")
             .help("ask with `\"name\" in map` whether it is there"),
@@ -154,77 +155,6 @@ fn declared(text: &str) -> Vec<String> {
     names
 }
 
-/// An unknown function, or a known one with other arguments.
-fn function(signature: &str, at: &Place, state: &ScriptState) -> Problem {
-    let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ")"));
-    let arguments: Vec<&str> =
-        arguments.trim_end_matches(')').split(", ").filter(|argument| !argument.is_empty()).collect();
-    // Operators have no names to confuse.
-    if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-        return operator(name, &arguments, at);
-    }
-    let receiver = arguments.first().and_then(|first| {
-        let first = first.trim_start_matches("&mut ");
-        Receiver::METHODS.iter().copied().find(|receiver| receiver.type_name() == first)
-    });
-    let candidates = |on: Receiver| words::words().filter(move |word| word.on == on);
-    if let Some(receiver) = receiver {
-        let noun = friendly_type(receiver.type_name()).unwrap_or("a value");
-        if let Some(word) = candidates(receiver).find(|word| word.name == name) {
-            return arity(word, arguments.len() - 1, at);
-        }
-        let problem = Problem::at(at, format!("{noun} has no `{name}`")).label("unknown method");
-        if let Some(near) = nearest(name, candidates(receiver).map(|word| word.name)) {
-            return problem.help(format!("did you mean `{near}`?"));
-        }
-        let others: Vec<&str> = Receiver::METHODS
-            .iter()
-            .filter(|other| words::words().any(|word| word.on == **other && word.name == name))
-            .filter_map(|other| friendly_type(other.type_name()))
-            .collect();
-        if !others.is_empty() {
-            return problem.help(format!("`{name}` belongs to {}", others.join(" and to ")));
-        }
-        let known: Vec<&str> = candidates(receiver).map(|word| word.name).collect();
-        return problem.help(format!("known: {}", known.join(", ")));
-    }
-    if let Some(word) = candidates(Receiver::Global).find(|word| word.name == name) {
-        return arity(word, arguments.len(), at);
-    }
-    let own = state.sources.borrow().text(&at.file).map(functions).unwrap_or_default();
-    if let Some((_, parameters)) = own.iter().find(|(known, _)| known == name) {
-        return Problem::at(at, format!("`{name}` takes {parameters} arguments, not {}", arguments.len()));
-    }
-    let problem = Problem::at(at, format!("there is no function `{name}`")).label("unknown function");
-    let known = candidates(Receiver::Global).map(|word| word.name).chain(own.iter().map(|(name, _)| name.as_str()));
-    if let Some(near) = nearest(name, known) {
-        return problem.help(format!("did you mean `{near}`?"));
-    }
-    let methods: Vec<&str> = Receiver::METHODS
-        .iter()
-        .filter(|on| words::words().any(|word| word.on == **on && word.name == name))
-        .filter_map(|on| friendly_type(on.type_name()))
-        .collect();
-    if !methods.is_empty() {
-        let found = arguments.first().map_or("nothing", |first| friendly_type(first).unwrap_or(first));
-        return problem.help(format!("`{name}` is a method of {}, not of {found}", methods.join(" and of ")));
-    }
-    problem.help("src/docs lists every word of the language")
-}
-
-fn arity(word: &Word, found: usize, at: &Place) -> Problem {
-    let (least, most) = word.args;
-    let wanted = match (least, most) {
-        (0, 0) => "no arguments".to_owned(),
-        (1, 1) => "1 argument".to_owned(),
-        (least, most) if least == most => format!("{least} arguments"),
-        (least, most) => format!("{least} to {most} arguments"),
-    };
-    Problem::at(at, format!("`{}` takes {wanted}, not {found}", word.name))
-        .label("wrong number of arguments")
-        .help(format!("write {}", word.usage))
-}
-
 fn operator(name: &str, arguments: &[&str], at: &Place) -> Problem {
     let kinds: Vec<&str> = arguments.iter().map(|kind| friendly_type(kind).unwrap_or(kind)).collect();
     let problem = Problem::at(at, format!("`{name}` does not fit {}", kinds.join(" and ")));
@@ -235,62 +165,6 @@ fn operator(name: &str, arguments: &[&str], at: &Place) -> Problem {
         return problem.help("a generator is drawn for each request: compute with `item.next()` inside a closure");
     }
     problem
-}
-
-/// Functions of the script itself: name and number of parameters.
-fn functions(text: &str) -> Vec<(String, usize)> {
-    text.match_indices("fn ")
-        .filter_map(|(index, _)| {
-            let (name, rest) = text[index + 3..].split_once('(')?;
-            let (parameters, _) = rest.split_once(')')?;
-            let count = parameters.split(',').filter(|parameter| !parameter.trim().is_empty()).count();
-            Some((name.trim().to_owned(), count))
-        })
-        .collect()
-}
-
-/// `Unknown property 'sec' - a getter is not registered for type 'i64'`.
-fn property(message: &str, at: &Place) -> Problem {
-    let mut quoted = message.split('\'').skip(1).step_by(2);
-    let (Some(name), kind) = (quoted.next(), quoted.next()) else {
-        return Problem::at(at, lower(message));
-    };
-    let kind = kind.unwrap_or_default();
-    if matches!(kind, "i64" | "f64") {
-        let units: Vec<&str> = DURATION_UNITS
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(RATE_UNITS.iter().map(|(name, _)| *name))
-            .chain(SIZE_UNITS.iter().map(|(name, _)| *name))
-            .collect();
-        // Spelled-out and foreign units that no edit distance finds.
-        let meant = match name {
-            "sec" | "secs" | "second" | "seconds" => Some("s"),
-            "millis" | "msec" | "milliseconds" => Some("ms"),
-            "micros" | "microseconds" => Some("us"),
-            "m" | "mins" | "minute" | "minutes" => Some("min"),
-            "hour" | "hours" | "hr" => Some("h"),
-            "rps" | "per_sec" | "ps" => Some("per_second"),
-            _ => nearest(name, units.iter().copied()),
-        };
-        return Problem::at(at, format!("a number has no unit `{name}`")).label("unknown unit").help(
-            meant.map_or_else(|| format!("known: {}", units.join(", ")), |unit| format!("did you mean `{unit}`?")),
-        );
-    }
-    let noun = friendly_type(kind).unwrap_or(kind);
-    let problem = Problem::at(at, format!("{noun} has no property `{name}`")).label("unknown property");
-    let receiver = Receiver::METHODS.iter().copied().find(|receiver| receiver.type_name() == kind);
-    let methods = || words::words().filter(|word| receiver.is_some_and(|on| word.on == on)).map(|word| word.name);
-    if methods().any(|method| method == name) {
-        return problem.help(format!("`{name}` is a method: write `.{name}(…)`"));
-    }
-    if receiver == Some(Receiver::Data) {
-        return problem.help(format!("take a row first: `.next().{name}`"));
-    }
-    match nearest(name, methods()) {
-        Some(near) => problem.help(format!("did you mean `.{near}(…)`?")),
-        None => problem,
-    }
 }
 
 /// Whether an error is one of the engine's signals rather than a mistake of the script: `exit()` at the top.
