@@ -20,7 +20,7 @@ pub use escape::{escape, is_url_safe};
 pub use generator::{Generator, Value};
 pub use mix::{Deal, Mix, MixEntry, Step};
 pub use phase::{Arrivals, Load, Overflow, Phase, Start, Think};
-pub use problem::{Place, Problem};
+pub use problem::{Lack, Place, Problem, Via};
 pub use rows::Order;
 use serde::Serialize;
 pub use table::{Cell, Table, TableBuilder};

@@ -24,17 +24,39 @@ pub struct Problem {
     pub label: Option<String>,
     /// What to do.
     pub help: Option<String>,
+    /// How the script got there, the innermost call first.
+    pub via: Vec<Via>,
+    /// It says that the plan lacks something.
+    pub lacks: Option<Lack>,
+}
+
+/// A step on the way to a mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// Where the script called or imported.
+    pub at: Place,
+    /// Which of both, in words.
+    pub label: &'static str,
+}
+
+/// What a plan lacks: no mistake where the making of it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// Something that every plan needs.
+    Part,
+    /// A phase, flow or request of this name.
+    Name(String),
 }
 
 impl Problem {
     /// A problem at a place.
     pub fn at(place: &Place, message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: Some(place.clone()), label: None, help: None }
+        Self { at: Some(place.clone()), ..Self::nowhere(message) }
     }
 
     /// A problem of no particular place.
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None, label: None, help: None }
+        Self { message: message.into(), at: None, label: None, help: None, via: Vec::new(), lacks: None }
     }
 
     /// With a text under the caret.
@@ -48,6 +70,23 @@ impl Problem {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// As reached from `at`: the next step outwards. Steps that say the same again, as in a recursion, are left
+    /// out, and so are those beyond the 8 innermost.
+    pub fn reached(&mut self, at: Place, label: &'static str) {
+        const STEPS_MAX: usize = 8;
+        let via = Via { at, label };
+        if via.at.line > 0 && self.via.len() < STEPS_MAX && !self.via.contains(&via) {
+            self.via.push(via);
+        }
+    }
+
+    /// As a sign that the plan lacks something.
+    #[must_use]
+    pub fn lacking(mut self, lack: Lack) -> Self {
+        self.lacks = Some(lack);
         self
     }
 }

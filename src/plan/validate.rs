@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Generator, Load, Order, Phase, Place, Plan, Problem, Start, Step};
+use super::{Generator, Load, Order, Phase, Place, Plan, Problem, Start, Step, problem::Lack};
 
 /// Longest phase, in seconds: beyond it per-second series no longer make sense.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -57,7 +57,8 @@ fn targets(plan: &Plan, problems: &mut Vec<Problem>) {
     if plan.targets.is_empty() && !plan.phases.is_empty() {
         problems.push(
             Problem::nowhere("the script has no target")
-                .help("declare one: `let shop = target(\"http://127.0.0.1:8080\");`"),
+                .help("declare one: `let shop = target(\"http://127.0.0.1:8080\");`")
+                .lacking(Lack::Part),
         );
     }
 }
@@ -111,7 +112,8 @@ fn phases(plan: &Plan, problems: &mut Vec<Problem>) {
     if plan.phases.is_empty() {
         problems.push(
             Problem::nowhere("the script has no phase")
-                .help("declare one: `phase(\"main\").run(get(\"/\")).users(10).during(30.s);`"),
+                .help("declare one: `phase(\"main\").run(get(\"/\")).users(10).during(30.s);`")
+                .lacking(Lack::Part),
         );
     }
     let mut seen: HashMap<&str, &Phase> = HashMap::new();
@@ -132,7 +134,8 @@ fn phases(plan: &Plan, problems: &mut Vec<Problem>) {
     if !plan.phases.is_empty() && plan.phases.iter().all(|phase| phase.warmup) {
         problems.push(
             Problem::at(&plan.phases[0].at, "every phase is a warm-up: nothing would be measured")
-                .help("leave `.warmup()` out of the phases whose figures count"),
+                .help("leave `.warmup()` out of the phases whose figures count")
+                .lacking(Lack::Part),
         );
     }
 }
@@ -141,7 +144,8 @@ fn alongside(plan: &Plan, phase: &Phase, other: &str, problems: &mut Vec<Problem
     match plan.phases.iter().position(|candidate| candidate.name == other) {
         None => problems.push(
             Problem::at(&phase.at, format!("phase `{}` starts alongside `{other}`, which does not exist", phase.name))
-                .help(suggest(other, plan.phases.iter().map(|phase| phase.name.as_str()), "phase")),
+                .help(suggest(other, plan.phases.iter().map(|phase| phase.name.as_str()), "phase"))
+                .lacking(Lack::Name(other.to_owned())),
         ),
         Some(position) if plan.phases[position].name == phase.name => {
             problems.push(Problem::at(&phase.at, format!("phase `{other}` cannot start alongside itself")));
@@ -287,7 +291,8 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
                         format!("the SLO `{}` is about a {kind} `{wanted}`, which does not exist", slo.name),
                     )
                     .label("this would select nothing")
-                    .help(suggest(wanted, names, kind)),
+                    .help(suggest(wanted, names, kind))
+                    .lacking(Lack::Name(wanted.clone())),
                 );
             }
         };

@@ -8,6 +8,7 @@ use super::{
     quantity::Span,
     state::Stage,
     text,
+    top_level::Poison,
     words::{
         data::Row,
         generators::{GeneratorHandle, dynamic},
@@ -104,6 +105,8 @@ fn write(call: &Call<'_>, value: &Dynamic, path: &Path, depth: usize, out: &mut 
         }
     } else if let Some(row) = value.clone().try_cast::<Row>() {
         write_row(call, &row, out)?;
+    } else if value.is::<Poison>() {
+        return None;
     } else {
         let place = path.shown();
         let help =

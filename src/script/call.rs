@@ -9,6 +9,7 @@ use super::{
     quantity::{Pace, Span},
     state::{Closure, ScriptState, Stage},
     text::has_mark,
+    top_level::Poison,
     words::Word,
 };
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
     plan::{Place, Problem},
 };
 
-/// A call under way. Mistakes go to the state's list at the plan stage, so that one run shows them all; at the
-/// run stage the first ends the closure.
+/// A call under way. Mistakes of the top level go to the state's list, so that one evaluation shows them all.
+/// Within a function the first is thrown: on its way out it learns from where the function was called.
 pub struct Call<'a> {
     pub(super) ctx: &'a NativeCallContext<'a>,
     pub(super) state: &'a Rc<ScriptState>,
@@ -37,10 +38,21 @@ impl Call<'_> {
 
     /// Notes a mistake.
     pub(super) fn problem(&self, problem: Problem) {
-        match self.stage() {
-            Stage::Plan => self.state.problem(problem),
-            Stage::Run => self.failed.set(Some(Box::new(problem))),
+        // The word's own call is the first level.
+        if self.stage() == Stage::Plan && self.ctx.call_level() <= 1 {
+            self.state.problem(problem);
+        } else {
+            let first = self.failed.take().unwrap_or_else(|| Box::new(problem));
+            self.failed.set(Some(first));
         }
+    }
+
+    /// How many mistakes are known by now.
+    pub(super) fn mistakes(&self) -> usize {
+        let thrown = self.failed.take();
+        let count = self.state.problems.borrow().len() + usize::from(thrown.is_some());
+        self.failed.set(thrown);
+        count
     }
 
     /// Notes a mistake at the call's place.
@@ -52,6 +64,10 @@ impl Call<'_> {
 
     /// Notes that an argument is not what the word takes.
     pub(super) fn mismatch<T>(&self, expected: &str, found: &Dynamic) -> Option<T> {
+        if found.is::<Poison>() {
+            // What it stands for has been reported.
+            return None;
+        }
         let found = describe(found);
         self.problem(
             Problem::at(&self.place(), format!("`{}` takes {expected}; found {found}", self.word.name))

@@ -16,6 +16,7 @@ mod render;
 mod run;
 mod state;
 mod text;
+mod top_level;
 mod words;
 
 use std::{
@@ -32,7 +33,7 @@ pub use modules::{STDLIB, StdModule};
 pub use quantity::{Pace, Span};
 pub use redact::Redactor;
 pub use render::{Sources, render_problems};
-use rhai::{AST, Engine, Scope};
+use rhai::{AST, Engine};
 pub use run::{Runtime, panic_text};
 pub use state::{Closure, ScriptState, Stage};
 pub use words::{
@@ -43,7 +44,7 @@ pub use words::{
     words,
 };
 
-use crate::plan::{Drawers, Place, Plan, Problem, validate};
+use crate::plan::{Drawers, Lack, Place, Plan, Problem, validate};
 
 /// What a function of the language gives.
 type Fallible<T> = Result<T, Box<rhai::EvalAltResult>>;
@@ -141,22 +142,8 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> R
             return Err(failed(&state));
         }
     };
-    if let Err(error) = engine.run_ast_with_scope(&mut Scope::new(), &ast)
-        && !explain::is_exit(&error)
-    {
-        // The plan is half made: what it lacks is no mistake of its own. The last phase is the one that was being
-        // declared; those before it are whole.
-        let mut problems = Vec::new();
-        for draft in state.phases.borrow().iter().rev().skip(1).map(|draft| draft.borrow()) {
-            if !draft.repeated {
-                phases::assemble(&draft, &mut problems);
-            }
-        }
-        problems.into_iter().for_each(|problem| state.problem(problem));
-        state.problem(explain(&error, &state, None));
-        return Err(failed(&state));
-    }
-    finish(&state, text);
+    let whole = top_level::evaluate(&engine, &ast, &state);
+    finish(&state, text, whole);
     if !state.problems.borrow().is_empty() {
         return Err(failed(&state));
     }
@@ -168,11 +155,11 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> R
     Ok(Loaded { plan, engine, ast, closures, sources, drawers, shared: state })
 }
 
-/// Puts the phases together and looks at the whole.
-fn finish(state: &ScriptState, text: &str) {
+/// Puts the phases together and looks at the whole. `whole`: every statement went well.
+fn finish(state: &ScriptState, text: &str, whole: bool) {
     let mut problems = Vec::new();
     let drafts = state.phases.borrow();
-    let mut incomplete = false;
+    let mut incomplete = !whole;
     for draft in drafts.iter().map(|draft| draft.borrow()).filter(|draft| !draft.repeated) {
         match phases::assemble(&draft, &mut problems) {
             Some(phase) => state.plan.borrow_mut().phases.push(phase),
@@ -181,17 +168,21 @@ fn finish(state: &ScriptState, text: &str) {
     }
     let mut plan = state.plan.borrow_mut();
     plan.title = title(text);
-    // A phase that could not be made is not a phase that does not exist: leave out what would say so.
-    let names: Vec<String> = drafts.iter().map(|draft| draft.borrow().name.clone()).collect();
-    problems.extend(validate(&plan).into_iter().filter(|problem| !(incomplete && blames_missing(problem, &names))));
-    drop(plan);
+    let sources = state.sources.borrow();
+    let follows = |problem: &Problem| incomplete && follows_from_a_gap(problem, &sources);
+    problems.extend(validate(&plan).into_iter().filter(|problem| !follows(problem)));
+    drop((plan, sources));
     problems.into_iter().for_each(|problem| state.problem(problem));
 }
 
-fn blames_missing(problem: &Problem, phases: &[String]) -> bool {
-    problem.message == "the script has no phase"
-        || phases.iter().any(|name| problem.message.ends_with(&format!("a phase `{name}`, which does not exist")))
-        || phases.iter().any(|name| problem.message.ends_with(&format!("alongside `{name}`, which does not exist")))
+/// Whether a problem of a plan with gaps may be nothing but a gap: what could not be made is not something that
+/// the script does not have.
+fn follows_from_a_gap(problem: &Problem, sources: &Sources) -> bool {
+    match &problem.lacks {
+        Some(Lack::Part) => true,
+        Some(Lack::Name(name)) => sources.declares(name),
+        None => false,
+    }
 }
 
 /// The first paragraph of the script's own doc comment.

@@ -126,7 +126,8 @@ impl ModuleResolver for Resolver {
                 Module::eval_ast_as_new(Scope::new(), &ast, engine)
             })
             .map_err(|error| {
-                let error = super::explain::explain(&error, &state, Some(&name));
+                let mut error = super::explain::explain(&error, &state, Some(&name));
+                error.reached(place(source, pos), "imported here");
                 EvalAltResult::ErrorRuntime(rhai::Dynamic::from(Thrown(Rc::new(error))), pos)
             })?;
         let module = SharedModule::from(module);

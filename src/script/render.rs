@@ -39,6 +39,13 @@ impl Sources {
         self.texts.iter().find(|(name, _)| &**name == file).map(|(_, text)| &**text)
     }
 
+    /// Whether a call somewhere has the text `name` as its first argument, as `phase("name")` does.
+    pub(super) fn declares(&self, name: &str) -> bool {
+        let quoted = format!("\"{name}\"");
+        let is_first = |text: &str, at: usize| text[..at].trim_end().ends_with('(');
+        self.texts.iter().any(|(_, text)| text.match_indices(&quoted).any(|(at, _)| is_first(text, at)))
+    }
+
     /// Whether a text of the script is exactly `word`.
     pub(super) fn names(&self, word: &str) -> bool {
         let quoted = format!("\"{word}\"");
@@ -67,30 +74,46 @@ fn render(problem: &Problem, sources: &Sources, renderer: &Renderer) -> String {
     let message = clean(&problem.message);
     let label = problem.label.as_deref().map(clean);
     let help = problem.help.as_deref().map(|help| wrap(&clean(help)));
-    let located = problem.at.as_ref().and_then(|at| Some((at, sources.text(&at.file)?)));
-    let snippet = located.and_then(|(at, text)| {
-        let (line, span) = span(text, at)?;
-        let file = if at.file.is_empty() { sources.name.as_str() } else { &at.file };
-        Some((clean(file), line, span, at.line as usize))
-    });
-    let group = Level::ERROR.primary_title(message.as_str());
-    let mut report = Vec::new();
-    match &snippet {
-        Some((file, line, span, number)) => {
-            let annotation = AnnotationKind::Primary.span(span.clone()).label(label.as_deref());
-            report.push(group.element(
-                Snippet::source(line.as_str()).line_start(*number).path(file.as_str()).annotation(annotation),
-            ));
-        }
-        None => {
-            report.push(annotate_snippets::Group::with_title(group));
-        }
+    let located = problem.at.as_ref().and_then(|at| Located::find(at, sources));
+    let steps: Vec<(Located, &str)> =
+        problem.via.iter().filter_map(|via| Some((Located::find(&via.at, sources)?, via.label))).collect();
+    let title = Level::ERROR.primary_title(message.as_str());
+    let mut group = match &located {
+        Some(located) => title.element(located.snippet(AnnotationKind::Primary, label.as_deref())),
+        None => annotate_snippets::Group::with_title(title),
+    };
+    for (located, label) in &steps {
+        group = group.element(located.snippet(AnnotationKind::Context, Some(*label)));
     }
     if let Some(help) = &help {
-        let last = report.remove(0);
-        report.push(last.element(Level::HELP.message(help.as_str())));
+        group = group.element(Level::HELP.message(help.as_str()));
     }
-    renderer.render(&report)
+    renderer.render(&[group])
+}
+
+/// A place in a known text.
+struct Located {
+    file: String,
+    line: String,
+    span: Range<usize>,
+    number: usize,
+}
+
+impl Located {
+    fn find(at: &Place, sources: &Sources) -> Option<Self> {
+        let (line, span) = span(sources.text(&at.file)?, at)?;
+        let file = if at.file.is_empty() { sources.name.as_str() } else { &at.file };
+        Some(Self { file: clean(file), line, span, number: at.line as usize })
+    }
+
+    fn snippet<'a>(
+        &'a self,
+        kind: AnnotationKind,
+        label: Option<&'a str>,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let annotation = kind.span(self.span.clone()).label(label);
+        Snippet::source(self.line.as_str()).line_start(self.number).path(self.file.as_str()).annotation(annotation)
+    }
 }
 
 /// The line of a place, printable, and the bytes of the word that starts at its column.

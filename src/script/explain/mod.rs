@@ -25,8 +25,11 @@ pub fn explain(error: &EvalAltResult, state: &ScriptState, source: Option<&str>)
         E::ErrorInFunctionCall(_, inner_source, inner, position) => {
             let inner_source = if inner_source.is_empty() { source } else { Some(inner_source.as_str()) };
             let mut problem = explain(inner, state, inner_source);
+            let here = place(source, *position);
             if problem.at.as_ref().is_none_or(|at| at.line == 0) {
-                problem.at = Some(place(source, *position));
+                problem.at = Some(here);
+            } else {
+                problem.reached(here, "called from here");
             }
             return problem;
         }
@@ -165,6 +168,16 @@ fn operator(name: &str, arguments: &[&str], at: &Place) -> Problem {
         return problem.help("a generator is drawn for each request: compute with `item.next()` inside a closure");
     }
     problem
+}
+
+/// The error at the bottom of the calls.
+pub(super) fn innermost(error: &EvalAltResult) -> &EvalAltResult {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            innermost(inner)
+        }
+        other => other,
+    }
 }
 
 /// Whether an error is one of the engine's signals rather than a mistake of the script: `exit()` at the top.

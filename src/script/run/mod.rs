@@ -25,7 +25,11 @@ pub(super) use self::{
     ambient::current_user, globals::WORDS as GLOBAL_WORDS, response::Response, response::WORDS as RESPONSE_WORDS,
     shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
 };
-use super::{Closure, Loaded, explain, words};
+use super::{
+    Closure, Loaded,
+    explain::{explain, innermost},
+    words,
+};
 use crate::{
     clock::Clock,
     engine::{
@@ -174,15 +178,6 @@ fn end_of_setup(value: &Dynamic, closure: &Closure) -> End {
     match serde_json::to_value(value) {
         Ok(value) => End::Completed(value),
         Err(error) => wrong(format!("what `setup` returns must have a form in JSON: {error}")),
-    }
-}
-
-fn innermost(error: &EvalAltResult) -> &EvalAltResult {
-    match error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
-            innermost(inner)
-        }
-        other => other,
     }
 }
 

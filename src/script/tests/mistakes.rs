@@ -110,3 +110,50 @@ fn an_empty_script_says_what_is_needed() {
 fn a_script_without_target_says_so() {
     insta::assert_snapshot!(mistakes("phase(\"main\").run(get(\"/\")).users(1).during(1.s);"));
 }
+
+#[test]
+fn what_follows_from_a_mistake_is_not_another() {
+    insta::assert_snapshot!(mistakes(
+        r#"let shop = taget("http://127.0.0.1:8080");
+import "std/chekc" as check;
+let users = csv("no/such.csv").shuffle();
+let item = zipf(10_000, 0.99).nxt();
+let pause = (10 + item).ms;
+let first = users.next().email + 1;
+let list = [];
+for user in users { list.push(user); }
+let traffic = mix([[0, get("/a")], [1, get(`/b/${item}`)], [1, first], [item, get("/c")]]);
+phase("a").run(traffic).users(10).during(pause);
+phase("b").run(traffic).user(10);
+phase("c").run(traffic).users(10).think(pause).during(0.s);
+let steady = phase("d").run(post("/x", #{ item: item, pause: [pause] }));
+steady.rate(item).during(10.sec);
+slo("s", #{ phase: "b", p95: "< 10ms" });
+slo("t", #{ phase: "bb", p95: item });
+check::status(1);
+if item > 5 { shop = 3; }
+shop.timeout(5);
+"#
+    ));
+}
+
+#[test]
+fn a_mistake_in_a_module_shows_the_way_to_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("lib")).expect("made");
+    std::fs::write(
+        folder.path().join("lib/load.rhai"),
+        "fn steady(p, rate) {\n    p.rate(rate).during(1.min)\n}\n\nfn all(p) {\n    steady(p, 500)\n}\n",
+    )
+    .expect("written");
+    let main = folder.path().join("main.rhai");
+    std::fs::write(
+        &main,
+        "import \"lib/load\" as load;\nfn mine(name) {\n    load::all(phase(name).run(get(\"/\")))\n}\n\
+         target(\"http://h\");\nmine(\"a\");\nload::stedy(phase(\"b\"), 5);\n",
+    )
+    .expect("written");
+    let error = super::super::load(&main, &super::LoadOptions::default()).map(|_| ()).expect_err("mistakes");
+    let shown = error.render(false).replace(&*folder.path().to_string_lossy(), "");
+    insta::assert_snapshot!(shown);
+}

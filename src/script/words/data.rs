@@ -22,6 +22,7 @@ use crate::{
         confine::{Refusal, readable},
         data_cache::{DataError, Format, VALUE_COLUMN, json_rows},
         state::{ScriptState, Stage},
+        top_level::Poison,
     },
 };
 
@@ -65,6 +66,9 @@ pub(super) const WORDS: &[Word] = &[
     source("list", "rows: list", "`list([\"a\", \"b\"])`", "Rows written in the script.", |call, _, mut args| {
         let rows = call.array(args.remove(0), "a list of values or maps").and_then(|items| {
             let rows = items.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
+            if items.iter().any(Dynamic::is::<Poison>) {
+                return None;
+            }
             rows.map_err(|_| call.wrong("a row of the list is no plain value", "use texts, numbers and maps")).ok()
         });
         let table = rows.map(|rows| json_rows(&rows).map(Arc::new));

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     plan::{Deal, Flow, FlowId, Mix, MixEntry, MixId, Problem, Step},
-    script::call::{Call, describe},
+    script::{
+        call::{Call, describe},
+        top_level::Poison,
+    },
 };
 
 /// A mix of the plan.
@@ -64,7 +67,7 @@ pub(super) const WORDS: &[Word] = &[
             let name = call.name(&args[0]).unwrap_or_default();
             let Some(closure) = call.closure(&args[1], 1, "|vu| { … }") else {
                 // A mistake that is reported: a flow without steps stands in where an entry is needed.
-                return Dynamic::from(StandIn);
+                return Dynamic::from(Poison);
             };
             let closure = call.state.add_closure(closure);
             let mut plan = call.state.plan.borrow_mut();
@@ -73,10 +76,6 @@ pub(super) const WORDS: &[Word] = &[
         }),
     },
 ];
-
-/// What a word gives whose arguments were wrong: taken wherever a request or flow is, without another message.
-#[derive(Debug, Clone, Copy)]
-struct StandIn;
 
 fn declare(call: &Call<'_>, entries: Dynamic) -> Dynamic {
     let items = call.array(entries, "a list of [weight, request or flow] pairs");
@@ -100,6 +99,9 @@ fn declare(call: &Call<'_>, entries: Dynamic) -> Dynamic {
 
 fn entry(call: &Call<'_>, number: usize, item: Dynamic) -> Option<MixEntry> {
     const HELP: &str = "write `[30, get(\"/path\")]` or `[20, flow(\"name\", |vu| { … })]`";
+    if item.is::<Poison>() {
+        return None;
+    }
     let found = describe(&item);
     let Some([weight, step]) = item.into_array().ok().and_then(|pair| <[Dynamic; 2]>::try_from(pair).ok()) else {
         call.wrong(format!("entry {number} of the mix is not a [weight, request or flow] pair; found {found}"), HELP);
@@ -116,6 +118,7 @@ fn entry(call: &Call<'_>, number: usize, item: Dynamic) -> Option<MixEntry> {
             );
             None
         }
+        Err(_) if weight.is::<Poison>() => None,
         Err(_) => {
             let found = describe(&weight);
             call.problem(
@@ -136,7 +139,7 @@ fn step_of(call: &Call<'_>, value: &Dynamic, number: usize) -> Option<Step> {
     if let Some(flow) = value.clone().try_cast::<FlowHandle>() {
         return Some(Step::Flow(flow.0));
     }
-    if !value.is::<StandIn>() {
+    if !value.is::<Poison>() {
         call.wrong(
             format!("entry {number} of the mix is no request and no flow; found {}", describe(value)),
             "write `[30, get(\"/path\")]` or `[20, flow(\"name\", |vu| { … })]`",
@@ -154,7 +157,7 @@ pub(super) fn runnable(call: &Call<'_>, value: &Dynamic) -> Option<MixId> {
         Step::Template(request.0.register(call.state))
     } else if let Some(flow) = value.clone().try_cast::<FlowHandle>() {
         Step::Flow(flow.0)
-    } else if value.is::<StandIn>() {
+    } else if value.is::<Poison>() {
         Step::Flow(FlowId(0))
     } else {
         return call.mismatch("a mix, a request or a flow", value);

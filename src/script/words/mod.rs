@@ -25,6 +25,7 @@ use super::{
     quantity::{Pace, Span},
     run,
     state::{ScriptState, Stage},
+    top_level::{POISON, Poison},
 };
 use crate::plan::Problem;
 
@@ -110,6 +111,7 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
         .register_type_with_name::<request::Extract>("Extract")
         .register_type_with_name::<mix::MixHandle>("Mix")
         .register_type_with_name::<mix::FlowHandle>("Flow")
+        .register_type_with_name::<Poison>(POISON)
         .register_type_with_name::<super::explain::Thrown>("Error");
     engine.register_fn("to_string", |thrown: &mut super::explain::Thrown| -> ImmutableString {
         thrown.0.message.as_str().into()

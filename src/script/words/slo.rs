@@ -9,6 +9,7 @@ use crate::{
     script::{
         call::{Call, describe},
         quantity::{Span, nanos},
+        top_level::Poison,
     },
 };
 
@@ -42,7 +43,7 @@ pub(super) const WORDS: &[Word] = &[Word {
 
 fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
     let mut slo = Slo { name, selector: Selector::default(), conditions: Vec::new(), abort: false, over: None };
-    let before = call.state.problems.borrow().len();
+    let before = call.mistakes();
     for (key, value) in options {
         match key.as_str() {
             "phase" => slo.selector.phase = selected(call, value),
@@ -58,10 +59,13 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
             later if LATER.contains(&later) => {
                 call.wrong(format!("the option `{later}` of an SLO is not available in this version"), "leave it out");
             }
-            key => slo.conditions.extend(condition(call, key, value)),
+            key => match condition(call, key, value) {
+                Some(condition) => slo.conditions.push(condition),
+                None => return None,
+            },
         }
     }
-    let failed = call.state.problems.borrow().len() > before;
+    let failed = call.mistakes() > before;
     if slo.conditions.is_empty() && !failed {
         call.problem(
             Problem::at(&call.place(), format!("the SLO `{}` has no condition", slo.name))
@@ -98,6 +102,9 @@ fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
         }
     };
     let Some(text) = value.clone().try_cast::<rhai::ImmutableString>() else {
+        if value.is::<Poison>() {
+            return None;
+        }
         let example = if value.is::<Span>() || value.is_int() || value.is_float() {
             format!("write `{key}: \"< {value}\"`, with its unit")
         } else {
