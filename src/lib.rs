@@ -9,7 +9,7 @@
 //! script | report | lab
 //! engine
 //! plan
-//! judge
+//! judge | results
 //! http
 //! measure | stats
 //! protocol
@@ -30,6 +30,7 @@ pub mod pace;
 pub mod plan;
 pub mod protocol;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod script;
 pub mod stats;

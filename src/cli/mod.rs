@@ -1,6 +1,8 @@
 //! The command line: one file for each subcommand.
 
 mod lab;
+mod merge;
+mod report;
 mod run;
 
 use std::{
@@ -29,6 +31,10 @@ struct Cli {
 enum Command {
     /// Run a scenario and say what its figures prove
     Run(run::Args),
+    /// Make the report of a run again, from its file
+    Report(report::Args),
+    /// Add up the files of a run that was cut into parts
+    Merge(merge::Args),
     /// Start the embedded target server
     Lab(crate::lab::LabOptions),
 }
@@ -71,6 +77,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Run(arguments) => run::run(&arguments, cli.color),
+        Command::Report(arguments) => report::run(&arguments, cli.color),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Lab(options) => lab::run(options),
     }
 }

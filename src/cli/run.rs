@@ -40,6 +40,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Write the run file to FILE; unless given, it is NAME-TIME.loadr in the current folder
+    #[arg(short, long, value_name = "FILE", conflicts_with = "no_results")]
+    out: Option<PathBuf>,
+
+    /// Write no run file
+    #[arg(long)]
+    no_results: bool,
+
     /// Leave out `setup`
     #[arg(long)]
     no_setup: bool,
@@ -84,6 +92,9 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         strict: arguments.strict,
         quiet: arguments.quiet,
         json: arguments.json.clone(),
+        out: arguments.out.clone(),
+        no_results: arguments.no_results,
+        arguments: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         allow_read: arguments.allow_read.clone(),
         allow_target: arguments.allow_target.clone(),
         color_stderr: color.on(&std::io::stderr()),

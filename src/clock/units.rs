@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
@@ -66,7 +66,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseUnitError> {
 }
 
 /// A rate as an exact rational: `events` in every `per` nanoseconds. Never rounded to an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rate {
     /// How many events.
     pub events: u64,

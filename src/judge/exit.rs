@@ -11,6 +11,8 @@ pub enum ExitCode {
     NotStarted = 1,
     /// The command line was wrong.
     Usage = 2,
+    /// The run file could not be written whole; nothing else went wrong.
+    NotSaved = 95,
     /// The figures are worse than the baseline's.
     Regression = 96,
     /// The figures tell of the generator, not of the target.
@@ -37,6 +39,7 @@ impl ExitCode {
         Self::Passed,
         Self::NotStarted,
         Self::Usage,
+        Self::NotSaved,
         Self::Regression,
         Self::Invalid,
         Self::Inconclusive,
@@ -59,6 +62,7 @@ impl ExitCode {
             Self::Passed => "no SLO failed",
             Self::NotStarted => "could not start",
             Self::Usage => "wrong usage",
+            Self::NotSaved => "the run file could not be written",
             Self::Regression => "regression against the baseline",
             Self::Invalid => "the run is invalid",
             Self::Inconclusive => "an SLO could not be judged",

@@ -1,9 +1,9 @@
 //! What an SLO asks for.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A row of the SLO table: every condition must hold for what the selector names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slo {
     /// The row's name.
     pub name: String,
@@ -18,7 +18,7 @@ pub struct Slo {
 }
 
 /// Narrows an SLO to a part of the run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selector {
     /// Only this phase.
     pub phase: Option<String>,
@@ -33,7 +33,7 @@ pub struct Selector {
 }
 
 /// `quantity op value`, such as `p95 < 10ms`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
     /// The figure.
     pub quantity: Quantity,
@@ -46,7 +46,7 @@ pub struct Condition {
 }
 
 /// A figure an SLO can ask for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Quantity {
     /// A percentile of the response time, in parts per million: p95 is 950 000.
     Response(u32),
@@ -83,7 +83,7 @@ pub enum Quantity {
 }
 
 /// A comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// `<`
     Less,

@@ -66,6 +66,34 @@ impl Distribution {
         Self { buckets, count, min, max, sum, saturated }
     }
 
+    /// A distribution that was taken apart by [`Self::buckets`] and its other figures. None where they do not fit
+    /// together: buckets that are not ascending or not of this layout, an empty count, a sum that is none of
+    /// these values.
+    pub fn restore(buckets: &[(u64, u64)], min: Nanos, max: Nanos, sum: u128, saturated: u64) -> Option<Self> {
+        let mut count: u64 = 0;
+        let mut kept = Vec::with_capacity(buckets.len());
+        for &(top, n) in buckets {
+            if n == 0 || u64::from(bucket_top(top)) != top || kept.last().is_some_and(|&(last, _)| last >= top as u32) {
+                return None;
+            }
+            count = count.checked_add(n)?;
+            kept.push((top as u32, n));
+        }
+        if count == 0 {
+            return (min == 0 && max == 0 && sum == 0 && saturated == 0).then(Self::default);
+        }
+        let range = u128::from(count) * u128::from(min)..=u128::from(count) * u128::from(max);
+        let ends = (kept.first()?.0, kept.last()?.0) == (bucket_top(to_us(min)), bucket_top(to_us(max)));
+        (ends && range.contains(&sum) && saturated <= count).then_some(Self {
+            buckets: kept,
+            count,
+            min,
+            max,
+            sum,
+            saturated,
+        })
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         if other.count == 0 {

@@ -44,6 +44,16 @@ impl MessageCounts {
         self.add_n((clean_text(place), clean_text(message)), 1);
     }
 
+    /// Adds `count` messages that were counted elsewhere.
+    pub fn add_counted(&mut self, place: &str, message: &str, count: u64) {
+        self.add_n((clean_text(place), clean_text(message)), count);
+    }
+
+    /// Adds messages that were counted elsewhere, beyond the groups kept there.
+    pub fn add_beyond(&mut self, count: u64) {
+        self.beyond += count;
+    }
+
     /// Adds all of `other`. Exact as long as there are no more groups than fit.
     pub fn merge(&mut self, other: &Self) {
         for (group, &count) in &other.groups {

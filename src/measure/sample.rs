@@ -119,6 +119,17 @@ impl FailureKind {
         matches!(self, Self::Status | Self::Failed | Self::Error(_))
     }
 
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let own = [Self::Status, Self::Failed, Self::Expired, Self::Dropped, Self::Interrupted];
+        ErrorKind::ALL.iter().map(|&kind| Self::Error(kind)).chain(own)
+    }
+
+    /// The kind of that [`word`](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::all().find(|kind| kind.word() == word)
+    }
+
     /// The word for it in reports and files.
     pub const fn word(self) -> &'static str {
         match self {
@@ -180,17 +191,8 @@ mod tests {
 
     #[test]
     fn words_of_failures_are_distinct() {
-        let mut words: Vec<_> = ErrorKind::ALL.iter().map(|&kind| FailureKind::Error(kind).word()).collect();
-        words.extend(
-            [
-                FailureKind::Status,
-                FailureKind::Failed,
-                FailureKind::Expired,
-                FailureKind::Dropped,
-                FailureKind::Interrupted,
-            ]
-            .map(FailureKind::word),
-        );
+        let mut words: Vec<_> = FailureKind::all().map(FailureKind::word).collect();
+        assert!(FailureKind::all().all(|kind| FailureKind::from_word(kind.word()) == Some(kind)));
         let count = words.len();
         words.sort_unstable();
         words.dedup();

@@ -130,6 +130,20 @@ impl Totals {
         sum
     }
 
+    /// What happened in one second, by phase, with the highest levels in it; nothing if it is no longer kept.
+    pub fn second(&self, second: u64) -> impl Iterator<Item = (u16, &PhaseFigures, Gauges)> {
+        self.phases.iter().filter_map(move |(&phase, totals)| {
+            let at = totals.recent.binary_search_by_key(&second, |kept| kept.second).ok()?;
+            totals.recent.get(at).map(|kept| (phase, &kept.figures, kept.peak))
+        })
+    }
+
+    /// The oldest and the newest second that [`Self::second`] may know something of.
+    pub fn seconds_kept(&self) -> Option<(u64, u64)> {
+        let kept = || self.phases.values().flat_map(|totals| &totals.recent).map(|kept| kept.second);
+        Some((kept().min()?, kept().max()?))
+    }
+
     /// The levels of a phase over all workers: now, and the most there were.
     pub fn gauges(&self, phase: u16) -> Gauges {
         let Some(totals) = self.phases.get(&phase) else { return Gauges::default() };

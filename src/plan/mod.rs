@@ -7,6 +7,7 @@ mod draw;
 mod escape;
 mod generator;
 mod mix;
+mod outline;
 mod phase;
 mod problem;
 mod rows;
@@ -19,10 +20,11 @@ pub use draw::{DrawContext, DrawError, Drawers, Draws};
 pub use escape::{escape, is_url_safe};
 pub use generator::{Generator, Value};
 pub use mix::{Deal, Mix, MixEntry, Step};
+pub use outline::{Outline, OutlineEntry};
 pub use phase::{Arrivals, Load, Overflow, Phase, Start, Think};
 pub use problem::{Lack, Place, Problem, Via};
 pub use rows::Order;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 pub use table::{Cell, Table, TableBuilder};
 pub use target::Target;
 pub use template::{Body, Check, Classify, Escape, Expect, Piece, Save, Template, Text};
@@ -33,7 +35,7 @@ use crate::judge::Slo;
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
         $($(#[doc = $doc])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub struct $name(pub u32);
 
         impl $name {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{GeneratorId, MixId, Place};
 use crate::{clock::Rate, judge::Condition};
 
 /// A stretch of the run with one load model.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// Unique name.
     pub name: String,
@@ -44,7 +44,7 @@ pub struct Phase {
 }
 
 /// A load model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Load {
     /// Closed: virtual users loop; their number goes linearly through these points: time from the phase's
     /// start, users. One point is a constant.
@@ -102,7 +102,7 @@ impl Load {
 }
 
 /// Spacing of arrivals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arrivals {
     /// Even.
     Uniform,
@@ -111,7 +111,7 @@ pub enum Arrivals {
 }
 
 /// What becomes of an arrival when `max_in_flight` iterations are under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overflow {
     /// It waits, and expires after the timeout of its request.
     Queue,
@@ -122,7 +122,7 @@ pub enum Overflow {
 }
 
 /// A pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Think {
     /// Always as long.
     Fixed(Duration),
@@ -131,7 +131,7 @@ pub enum Think {
 }
 
 /// When a phase starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// When all before it have ended and drained.
     AfterPrevious,

@@ -1,97 +1,131 @@
-//! From what the workers left to a summary: verdicts, validity, exit code.
+//! From what a run left, in memory or in its file, to a summary: verdicts, validity, exit code.
 
-use super::{
-    RunOptions,
-    conduct::{Conducted, Cut},
-};
+use std::collections::BTreeMap;
+
 use crate::{
     clock::Nanos,
     engine::{Aside, arrival_plan},
     judge::{self, Ending, GeneratorHealth, Watch},
+    measure::Totals,
     pace::Segment,
-    plan::{PhaseId, Plan},
+    plan::{Outline, Phase},
     report::{PhaseTiming, Summary, SummaryInput, phase_views},
+    results::{Cut, End, Timing},
     stats::CONFIDENCE,
 };
 
-pub(super) fn conclude(plan: &Plan, options: &RunOptions, seed: u64, conducted: &Conducted, watch: &Watch) -> Summary {
-    let segment = options.segment.unwrap_or(Segment::WHOLE);
-    let timings: Vec<PhaseTiming> = conducted
+/// All that a summary is concluded from.
+pub(super) struct Ran<'a> {
+    pub(super) outline: &'a Outline,
+    pub(super) plan_hash: &'a str,
+    pub(super) seed: u64,
+    /// `--strict`
+    pub(super) strict: bool,
+    pub(super) totals: &'a Totals,
+    pub(super) timings: &'a BTreeMap<u16, Timing>,
+    pub(super) end: &'a End,
+    /// Why the figures are not all that were measured.
+    pub(super) partial: Option<&'a str>,
+}
+
+pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
+    let outline = ran.outline;
+    let timings: Vec<PhaseTiming> = ran
         .timings
-        .iter()
-        .map(|(&id, timing)| PhaseTiming {
-            phase: id.0 as u16,
+        .values()
+        .map(|timing| PhaseTiming {
+            phase: timing.phase,
             start: timing.start,
             stopped: timing.stopped.max(timing.start),
             drained: timing.drained,
-            planned: planned(plan, id, segment, seed, timing.stopped.saturating_sub(timing.start)),
+            planned: ran.end.planned.get(&timing.phase).copied(),
         })
         .collect();
-    let views = phase_views(plan, &conducted.totals, &timings);
+    let views = phase_views(outline, ran.totals, &timings);
     let slos = watch.finish(&views, CONFIDENCE);
-    let (validity, evidence) = judge::assess(&views, &health(plan, conducted));
+    let (validity, evidence) = judge::assess(&views, &health(ran));
+    let cut = ran.end.cut.as_ref();
     let ending = Ending {
-        aborted: matches!(conducted.cut, Some(Cut::Aborted(_))),
-        interrupted: conducted.cut == Some(Cut::Interrupted),
-        script_failed_everywhere: matches!(conducted.cut, Some(Cut::SetupFailed(_))) || failed_everywhere(conducted),
-        strict: options.strict,
-        regressed: false,
+        aborted: matches!(cut, Some(Cut::Aborted(_))),
+        interrupted: matches!(cut, Some(Cut::Interrupted)) || ran.partial.is_some(),
+        script_failed_everywhere: matches!(cut, Some(Cut::SetupFailed(_))) || failed_everywhere(ran),
+        strict: ran.strict,
+        ..Ending::default()
     };
-    let mut notes = conducted.notes.clone();
-    if let Some(error) = &conducted.teardown_error {
+    let mut notes = ran.end.notes.clone();
+    if let Some(error) = &ran.end.teardown_error {
         notes.push(format!("teardown failed: {error}"));
     }
-    let ended_early = conducted.cut.as_ref().map(|cut| match cut {
+    let ended_early = cut.map(|cut| match cut {
         Cut::Interrupted => "interrupted".to_owned(),
         Cut::Aborted(reason) => format!("aborted: {reason}"),
         Cut::SetupFailed(reason) => format!("setup failed: {reason}"),
         Cut::Broken(reason) => format!("internal error: {reason}"),
     });
-    let first_aside = plan.phases.len();
+    let first_aside = outline.phases.len();
     let asides: Vec<(u16, &str)> =
         Aside::ALL.iter().enumerate().map(|(index, aside)| ((first_aside + index) as u16, aside.word())).collect();
     Summary::build(&SummaryInput {
-        plan,
-        totals: &conducted.totals,
+        outline,
+        totals: ran.totals,
         timings: &timings,
         asides: &asides,
         slos: &slos,
         validity,
         evidence: &evidence,
-        seed,
-        plan_hash: &plan.hash(),
+        seed: ran.seed,
+        plan_hash: ran.plan_hash,
         exit: judge::exit_code(validity, &slos, ending),
         ended_early: ended_early.as_deref(),
+        partial: ran.partial,
         notes: &notes,
     })
 }
 
-/// Arrivals of this process that were due until the phase stopped.
-fn planned(plan: &Plan, phase: PhaseId, segment: Segment, seed: u64, ran: Nanos) -> Option<u64> {
-    let arrivals = arrival_plan(&plan.phases[phase.index()], ran)?;
+/// Arrivals of these parts of the run that were due until each open phase stopped.
+pub(super) fn planned_arrivals(
+    outline: &Outline,
+    timings: &BTreeMap<u16, Timing>,
+    segments: &[Segment],
+    seed: u64,
+) -> BTreeMap<u16, u64> {
+    let of_phase = |timing: &Timing| {
+        let phase = outline.phases.get(usize::from(timing.phase))?;
+        let ran = timing.stopped.saturating_sub(timing.start);
+        let parts: Option<u64> = segments.iter().map(|&part| planned(phase, timing.phase, part, seed, ran)).sum();
+        Some((timing.phase, parts?))
+    };
+    timings.values().filter_map(of_phase).collect()
+}
+
+fn planned(phase: &Phase, number: u16, segment: Segment, seed: u64, ran: Nanos) -> Option<u64> {
+    let arrivals = arrival_plan(phase, ran)?;
     Some(match arrivals.count() {
         Some(count) => segment.share(count),
-        None => arrivals.arrivals(segment, seed, u64::from(phase.0)).count() as u64,
+        None => arrivals.arrivals(segment, seed, u64::from(number)).count() as u64,
     })
 }
 
-fn health(plan: &Plan, conducted: &Conducted) -> GeneratorHealth {
-    let measured =
-        || conducted.timings.iter().filter(|(id, _)| !plan.phases[id.index()].warmup).map(|(_, timing)| timing);
-    let weights: f64 = measured().map(|timing| (timing.drained - timing.start) as f64).sum();
-    let cpu: f64 = measured().map(|timing| timing.cpu_share * (timing.drained - timing.start) as f64).sum();
+fn health(ran: &Ran<'_>) -> GeneratorHealth {
+    let is_measured = |timing: &&Timing| {
+        ran.outline.phases.get(usize::from(timing.phase)).is_some_and(|phase| !phase.warmup) && timing.cpu_share > 0.0
+    };
+    let length = |timing: &Timing| timing.drained.saturating_sub(timing.start) as f64;
+    let measured = || ran.timings.values().filter(is_measured);
+    let weights: f64 = measured().map(length).sum();
+    let cpu: f64 = measured().map(|timing| timing.cpu_share * length(timing)).sum();
     GeneratorHealth {
         cpu_share: (weights > 0.0).then(|| cpu / weights),
-        throttled_share: conducted.throttled_share,
-        clock_gap_max: conducted.gaps.iter().copied().max().unwrap_or(0),
-        clock_gaps: conducted.gaps.len() as u64,
+        throttled_share: ran.end.throttled_share,
+        clock_gap_max: ran.end.clock_gap_max,
+        clock_gaps: ran.end.clock_gaps,
         ..GeneratorHealth::default()
     }
 }
 
 /// Whether there were iterations, and each of them ended in an error of the script.
-fn failed_everywhere(conducted: &Conducted) -> bool {
-    let phases = || conducted.timings.keys().map(|id| conducted.totals.figures(id.0 as u16));
+fn failed_everywhere(ran: &Ran<'_>) -> bool {
+    let phases = || ran.timings.keys().map(|&phase| ran.totals.figures(phase));
     let offered: u64 = phases().map(|figures| figures.offered).sum();
     let ok: u64 = phases().map(|figures| figures.iterations.ok).sum();
     let script_errors: u64 = phases().map(|figures| figures.script_errors.total()).sum();

@@ -14,46 +14,22 @@ use super::{
 use crate::{
     clock::{Clock, MILLISECOND, Nanos, SECOND},
     engine::{Event, arrival_plan},
+    judge::Slo,
     measure::Totals,
-    plan::{Load, PhaseId, Plan, Start},
+    plan::{Load, Phase, PhaseId, Plan, Start},
+    results::{Cut, Timing},
 };
 
 /// From the decision to start a phase to its start: time for every worker to hear of it.
 const LEAD: Nanos = 20 * MILLISECOND;
-
-/// Why a run ended before its plan did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
-    /// A signal.
-    Interrupted,
-    /// `vu.abort(reason)`, or an SLO with `abort: true`.
-    Aborted(String),
-    /// `setup` failed.
-    SetupFailed(String),
-    /// A worker could not go on.
-    Broken(String),
-}
-
-/// When a phase ran.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PhaseTiming {
-    /// Its start, on the run's clock.
-    pub start: Nanos,
-    /// When it took no new iterations any more.
-    pub stopped: Nanos,
-    /// When its last iteration had ended.
-    pub drained: Nanos,
-    /// Share of all cores that this process used meanwhile, from 0 to 1.
-    pub cpu_share: f64,
-}
 
 /// What a run left behind.
 #[derive(Debug)]
 pub struct Conducted {
     /// All figures.
     pub totals: Totals,
-    /// Phases that ran, whole or in part.
-    pub timings: BTreeMap<PhaseId, PhaseTiming>,
+    /// Phases that ran, whole or in part, by their number.
+    pub timings: BTreeMap<u16, Timing>,
     /// Why it ended early, if it did.
     pub cut: Option<Cut>,
     /// Heartbeats that came late: by how much.
@@ -87,6 +63,10 @@ pub struct View<'a> {
     pub second: u64,
     /// Phases take no new iterations and are being drained.
     pub draining: bool,
+    /// Phases that have ended.
+    pub ended: &'a [Timing],
+    /// Heartbeats that came late: by how much.
+    pub gaps: &'a [Nanos],
 }
 
 /// A check of the figures that may end a phase or the run.
@@ -126,7 +106,7 @@ pub(super) struct Conductor<'a> {
 #[derive(Default)]
 struct State {
     totals: Totals,
-    timings: BTreeMap<PhaseId, PhaseTiming>,
+    timings: BTreeMap<u16, Timing>,
     meters: BTreeMap<PhaseId, CpuMeter>,
     active: Vec<(PhaseId, Nanos)>,
     cut: Option<Cut>,
@@ -136,7 +116,8 @@ struct State {
     gone: HashSet<usize>,
     /// Iterations taken by phases that have ended, and planned by those that have not.
     base: u64,
-    last_second: Vec<u64>,
+    /// The last second that each worker has reported.
+    last_second: Vec<Option<u64>>,
 }
 
 /// What a wait was for.
@@ -172,8 +153,8 @@ impl<'a> Conductor<'a> {
         judge: &'a mut Judge<'a>,
         (setup, teardown): (bool, bool),
     ) -> Self {
-        let totals = Totals::with_recent_seconds(longest_window(plan));
-        let state = State { totals, last_second: vec![0; workers.len()], ..State::default() };
+        let totals = Totals::with_recent_seconds(longest_window(&plan.phases, &plan.slos));
+        let state = State { totals, last_second: vec![None; workers.len()], ..State::default() };
         Self { plan, clock, workers, reports, signals, watcher, judge, setup, teardown, state }
     }
 
@@ -387,10 +368,11 @@ impl<'a> Conductor<'a> {
                 }
             }
             Report::Snapshot(snapshot) => {
-                self.state.last_second[worker] = snapshot.second;
+                let last = Some(snapshot.second);
+                self.state.last_second[worker] = last;
                 self.state.totals.merge(*snapshot, worker);
-                let second = self.state.last_second.iter().copied().min().unwrap_or(0);
-                if self.state.last_second[worker] == second {
+                // A worker that has not reported yet is before every second.
+                if let (Some(second), true) = (last, self.state.last_second.iter().min() == Some(&last)) {
                     self.look(second);
                 }
             }
@@ -417,7 +399,8 @@ impl<'a> Conductor<'a> {
             self.state.base += taken;
         }
         let cpu_share = self.state.meters.get(&phase).map_or(0.0, CpuMeter::share);
-        self.state.timings.insert(phase, PhaseTiming { start, stopped, drained, cpu_share });
+        let phase = phase.0 as u16;
+        self.state.timings.insert(phase, Timing { phase, start, stopped, drained, cpu_share });
     }
 
     /// A second is complete: shows it, and lets the judge see it.
@@ -431,12 +414,15 @@ impl<'a> Conductor<'a> {
                 Verdict::Abort(reason) => self.abort(reason),
             }
         }
+        let ended: Vec<Timing> = self.state.timings.values().copied().collect();
         self.watcher.update(&View {
             totals: &self.state.totals,
             phases: &self.state.active,
             now: self.clock.now(),
             second,
             draining: self.state.cut.is_some(),
+            ended: &ended,
+            gaps: &self.state.gaps,
         });
     }
 
@@ -481,10 +467,9 @@ impl<'a> Conductor<'a> {
 }
 
 /// The longest window that a condition looks back over, in seconds; a minute at least.
-fn longest_window(plan: &Plan) -> usize {
-    let phases =
-        plan.phases.iter().filter_map(|phase| phase.ends_when.as_ref()).map(|(_, over)| over.as_nanos() as Nanos);
-    let slos = plan.slos.iter().filter_map(|slo| slo.over);
+pub(super) fn longest_window(phases: &[Phase], slos: &[Slo]) -> usize {
+    let phases = phases.iter().filter_map(|phase| phase.ends_when.as_ref()).map(|(_, over)| over.as_nanos() as Nanos);
+    let slos = slos.iter().filter_map(|slo| slo.over);
     let longest = phases.chain(slos).max().unwrap_or(0);
     usize::try_from(longest.div_ceil(SECOND)).unwrap_or(usize::MAX).clamp(60, 86_400) + 1
 }

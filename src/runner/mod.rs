@@ -5,23 +5,31 @@ mod conclude;
 mod conduct;
 mod demo;
 mod health;
+mod manifest;
 mod preflight;
 mod progress;
+mod record;
+mod replay;
 mod thread;
 
 use std::{
-    path::PathBuf,
+    fs::File,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use conduct::{Conducted, Cut, PhaseTiming, Signal};
+pub use conduct::{Conducted, Signal};
 use rand::Rng;
+pub use replay::{Replayed, open, replay};
 use tokio::sync::mpsc::unbounded_channel;
 
 use self::{
-    conduct::Conductor,
+    conclude::{Ran, conclude, planned_arrivals},
+    conduct::{Conductor, View, Watcher},
     demo::Demo,
+    progress::Progress,
+    record::Recording,
     thread::{Assignment, endpoints},
 };
 use crate::{
@@ -30,8 +38,9 @@ use crate::{
     judge::{self, ExitCode, Watch},
     measure::Totals,
     pace::Segment,
-    plan::{PhaseId, Plan},
+    plan::{Outline, PhaseId, Plan},
     report::{self, Summary},
+    results::{self, Cut, End},
     script::{self, DataCache, LoadError, LoadOptions, Redactor},
 };
 
@@ -62,6 +71,12 @@ pub struct RunOptions {
     pub quiet: bool,
     /// Where the summary goes as JSON.
     pub json: Option<PathBuf>,
+    /// The run file; named after script and time, in the current folder, unless given.
+    pub out: Option<PathBuf>,
+    /// Write no run file.
+    pub no_results: bool,
+    /// The command line, for the run file.
+    pub arguments: Vec<String>,
     /// Folders that the script may read beside its own.
     pub allow_read: Vec<PathBuf>,
     /// Public hosts that may be sent to.
@@ -115,14 +130,15 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         ));
     }
     let mut output = open_output(options)?;
+    let out = options.out.as_deref().map(create_named).transpose()?;
     let guard = AddressGuard::new(&options.allow_target);
     let workers = worker_count(&plan, options.workers);
-    let mut watcher = progress::Progress::new(&plan, options.quiet, redactor.clone());
+    let progress = Progress::new(&plan, options.quiet, redactor.clone());
     for line in announcements(&plan) {
-        watcher.note(&line);
+        progress.note(&line);
     }
     if let Some(warning) = preflight::descriptors(&plan, workers) {
-        watcher.note(&warning);
+        progress.note(&warning);
     }
     if !options.no_preflight {
         preflight::reach_targets(&endpoints(&plan), &guard)
@@ -143,14 +159,51 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         epoch_ms,
         guard: guard.clone(),
     });
+    let outline = Outline::of(&plan);
+    let facts = manifest::Facts {
+        options,
+        plan: &plan,
+        outline: &outline,
+        seed,
+        segment: whole,
+        workers,
+        started_at_ms: epoch_ms,
+    };
+    let recording = (!options.no_results).then(|| start_recording(&facts, out, &redactor));
+    let mut watchers = Watchers { progress, recording };
     let mut watch = Watch::new(&plan.slos);
     let clock = Clock::real(origin);
-    let conducted = conduct(&plan, options, clock, assignments.collect(), &mut watcher, &mut watch)?;
-    watcher.finish();
+    let conducted = conduct(&plan, &outline, options, clock, assignments.collect(), &mut watchers, &mut watch)?;
+    let Watchers { progress, recording } = watchers;
+    progress.finish();
+    let end = end_of(&conducted, &outline, whole, seed);
+    let saved = recording.map(|recording| {
+        let path = recording.path.clone();
+        (path, recording.finish(&conducted.totals, &conducted.timings, &end))
+    });
     if let Some(Cut::Broken(message)) = &conducted.cut {
         return Err(NotRun::new(ExitCode::Internal, redactor.redact(message)));
     }
-    let mut summary = conclude::conclude(&plan, options, seed, &conducted, &watch);
+    let ran = Ran {
+        outline: &outline,
+        plan_hash: &plan.hash(),
+        seed,
+        strict: options.strict,
+        totals: &conducted.totals,
+        timings: &conducted.timings,
+        end: &end,
+        partial: None,
+    };
+    let mut summary = conclude(&ran, &watch);
+    match saved {
+        Some((path, Ok(()))) => progress.note(&format!("the run is in {}", path.display())),
+        Some((path, Err(error))) => {
+            // Not by way of the progress, which --quiet silences: it is a loss.
+            progress.warn(&format!("warning: the run file {} is not whole: {error}", path.display()));
+            summary.not_saved();
+        }
+        None => {}
+    }
     summary.rewrite_texts(&|text| redactor.redact(text).into_owned());
     if let Some(file) = &mut output {
         write_json(file, &summary, &redactor)
@@ -191,12 +244,12 @@ fn scout(options: &RunOptions, load: &LoadOptions) -> Result<Scouted, NotRun> {
     Ok(scouted)
 }
 
-fn open_output(options: &RunOptions) -> Result<Option<std::fs::File>, NotRun> {
+fn open_output(options: &RunOptions) -> Result<Option<File>, NotRun> {
     options
         .json
         .as_ref()
         .map(|path| {
-            std::fs::File::create(path).map_err(|error| {
+            File::create(path).map_err(|error| {
                 let message = format!("failed to create {}: {error}\nhelp: nothing was sent", path.display());
                 NotRun::new(ExitCode::NotStarted, message)
             })
@@ -204,7 +257,62 @@ fn open_output(options: &RunOptions) -> Result<Option<std::fs::File>, NotRun> {
         .transpose()
 }
 
-fn write_json(file: &mut std::fs::File, summary: &Summary, redactor: &Redactor) -> std::io::Result<()> {
+/// Creates the run file that was asked for by name.
+fn create_named(path: &Path) -> Result<(PathBuf, File), NotRun> {
+    File::create(path).map(|file| (path.to_owned(), file)).map_err(|error| {
+        let message = format!("failed to create {}: {error}\nhelp: nothing was sent", path.display());
+        NotRun::new(ExitCode::NotStarted, message)
+    })
+}
+
+/// A run file that nobody asked for by name does not keep the run from starting if it cannot be written.
+fn start_recording(facts: &manifest::Facts<'_>, out: Option<(PathBuf, File)>, redactor: &Redactor) -> Recording {
+    let (path, file) = match out {
+        Some((path, file)) => (path, Ok(file)),
+        None => {
+            let name = redactor.redact(&manifest::run_name(facts.options)).into_owned();
+            record::create_beside(Path::new(""), &results::file_name(&name, facts.started_at_ms))
+        }
+    };
+    Recording::start(path, file, &manifest::manifest(facts, redactor), redactor.clone())
+}
+
+/// How the run ended, for its file and its summary.
+fn end_of(conducted: &Conducted, outline: &Outline, segment: Segment, seed: u64) -> End {
+    End {
+        cut: conducted.cut.clone(),
+        planned: planned_arrivals(outline, &conducted.timings, &[segment], seed),
+        throttled_share: conducted.throttled_share,
+        clock_gap_max: conducted.gaps.iter().copied().max().unwrap_or(0),
+        clock_gaps: conducted.gaps.len() as u64,
+        notes: conducted.notes.clone(),
+        teardown_error: conducted.teardown_error.clone(),
+    }
+}
+
+/// All who watch a run.
+struct Watchers {
+    progress: Progress,
+    recording: Option<Recording>,
+}
+
+impl Watcher for Watchers {
+    fn update(&mut self, view: &View<'_>) {
+        self.progress.update(view);
+        if let Some(recording) = &mut self.recording {
+            recording.update(view);
+            if let Some(news) = recording.news() {
+                self.progress.warn(&news);
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.progress.say(line);
+    }
+}
+
+fn write_json(file: &mut File, summary: &Summary, redactor: &Redactor) -> std::io::Result<()> {
     use std::io::Write;
     let text = report::json(summary);
     file.write_all(redactor.redact(&text).as_bytes())?;
@@ -240,10 +348,11 @@ fn random_seed() -> u64 {
 
 fn conduct(
     plan: &Plan,
+    outline: &Outline,
     options: &RunOptions,
     clock: Clock,
     assignments: Vec<Assignment>,
-    watcher: &mut progress::Progress,
+    watcher: &mut dyn Watcher,
     watch: &mut Watch,
 ) -> Result<Conducted, NotRun> {
     let refuse =
@@ -258,8 +367,9 @@ fn conduct(
         commands.push(sender);
     }
     drop(reports_in);
-    let mut judge =
-        |totals: &Totals, active: &[(PhaseId, Nanos)], second: u64| judge_second(plan, watch, totals, active, second);
+    let mut judge = |totals: &Totals, active: &[(PhaseId, Nanos)], second: u64| {
+        judge_second(plan, outline, watch, totals, active, second)
+    };
     let conducted = runtime.block_on(async {
         let (signals_in, signals) = unbounded_channel();
         let listener = tokio::spawn(async move {
@@ -304,6 +414,7 @@ async fn signal() -> std::io::Result<()> {
 /// Looks whether the last second's figures end a phase or the run.
 fn judge_second(
     plan: &Plan,
+    outline: &Outline,
     watch: &mut Watch,
     totals: &Totals,
     active: &[(PhaseId, Nanos)],
@@ -324,21 +435,24 @@ fn judge_second(
             verdicts.push(conduct::Verdict::EndPhase(id, why));
         }
     }
-    let now = (second + 1) * crate::clock::SECOND;
-    let timings: Vec<_> = active
-        .iter()
-        .map(|&(phase, start)| report::PhaseTiming {
-            phase: phase.0 as u16,
-            start,
-            stopped: now.max(start),
-            drained: now.max(start),
-            planned: None,
-        })
-        .collect();
-    for result in watch.tick(&report::phase_views(plan, totals, &timings), second) {
+    let active: Vec<_> = active.iter().map(|&(phase, start)| (phase.0 as u16, start)).collect();
+    for result in watch.tick(&report::phase_views(outline, totals, &timings_at(&active, second)), second) {
         let actual = result.figure.map_or_else(String::new, |figure| figure.text());
         verdicts
             .push(conduct::Verdict::Abort(format!("SLO \"{}\" failed: {} is {actual}", result.name, result.target)));
     }
     verdicts
+}
+
+/// Phases under way, as the judges see them at the end of a second.
+fn timings_at(active: &[(u16, Nanos)], second: u64) -> Vec<report::PhaseTiming> {
+    let now = (second + 1) * crate::clock::SECOND;
+    let timing = |&(phase, start): &(u16, Nanos)| report::PhaseTiming {
+        phase,
+        start,
+        stopped: now.max(start),
+        drained: now.max(start),
+        planned: None,
+    };
+    active.iter().map(timing).collect()
 }

@@ -54,6 +54,15 @@ impl Progress {
         }
     }
 
+    /// A line that stays, and that `--quiet` does not silence: something is lost.
+    pub(super) fn warn(&self, line: &str) {
+        let line = &*self.redactor.redact(line);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprint_line(line)),
+            None => eprint_line(line),
+        }
+    }
+
     /// Clears the line.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -12,6 +12,7 @@ mod layers;
 mod main_job;
 mod output;
 mod real_servers;
+mod run_file;
 mod same_traffic;
 mod script_faults;
 mod slos;

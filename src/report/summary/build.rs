@@ -9,7 +9,7 @@ use crate::{
     clock::{Nanos, SECOND},
     judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
     measure::{Custom, Distribution, Kind, MessageCounts, PhaseFigures, Totals},
-    plan::{Load, Phase, Plan, Step},
+    plan::{Load, Outline, OutlineEntry, Phase},
     report::describe,
 };
 
@@ -44,7 +44,7 @@ impl PhaseTiming {
 #[derive(Debug)]
 pub struct SummaryInput<'a> {
     /// What was to be done.
-    pub plan: &'a Plan,
+    pub outline: &'a Outline,
     /// What was recorded.
     pub totals: &'a Totals,
     /// The phases that ran.
@@ -65,14 +65,16 @@ pub struct SummaryInput<'a> {
     pub exit: ExitCode,
     /// Why the run ended before its plan did.
     pub ended_early: Option<&'a str>,
+    /// Why the figures are not all that were measured.
+    pub partial: Option<&'a str>,
     /// What happened besides.
     pub notes: &'a [String],
 }
 
 /// The phases that ran, as a judge sees them.
-pub fn phase_views<'a>(plan: &'a Plan, totals: &'a Totals, timings: &[PhaseTiming]) -> Vec<PhaseView<'a>> {
+pub fn phase_views<'a>(outline: &'a Outline, totals: &'a Totals, timings: &[PhaseTiming]) -> Vec<PhaseView<'a>> {
     let view = |timing: &PhaseTiming| {
-        let phase = plan.phases.get(usize::from(timing.phase))?;
+        let phase = outline.phases.get(usize::from(timing.phase))?;
         Some(PhaseView {
             name: &phase.name,
             index: timing.phase,
@@ -90,8 +92,8 @@ pub fn phase_views<'a>(plan: &'a Plan, totals: &'a Totals, timings: &[PhaseTimin
 impl Summary {
     /// The summary of a run.
     pub fn build(input: &SummaryInput<'_>) -> Self {
-        let plan = input.plan;
-        let ran = |timing: &PhaseTiming| Some((plan.phases.get(usize::from(timing.phase))?, *timing));
+        let outline = input.outline;
+        let ran = |timing: &PhaseTiming| Some((outline.phases.get(usize::from(timing.phase))?, *timing));
         let mut phases: Vec<_> = input.timings.iter().filter_map(ran).collect();
         phases.sort_by_key(|(_, timing)| timing.phase);
         let mut custom = Custom::default();
@@ -107,27 +109,20 @@ impl Summary {
             exit_code: input.exit.code(),
             exit_meaning: input.exit.meaning(),
             ended_early: input.ended_early.map(ToOwned::to_owned),
-            title: plan.title.clone(),
+            partial: input.partial.map(ToOwned::to_owned),
+            title: outline.title.clone(),
             seed: input.seed,
             plan_hash: input.plan_hash.to_owned(),
-            targets: plan.targets.iter().map(|target| without_credentials(&target.url)).collect(),
+            targets: outline.targets.clone(),
             slos: input.slos.iter().map(slo).collect(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
             asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
             custom: custom_metrics(&custom),
-            notes: plan.notes.iter().chain(input.notes).cloned().collect(),
-            facts: plan.facts.iter().cloned().collect::<BTreeMap<_, _>>(),
+            notes: outline.notes.iter().chain(input.notes).cloned().collect(),
+            facts: outline.facts.iter().cloned().collect::<BTreeMap<_, _>>(),
             names_turned_away: input.totals.names_turned_away(),
         }
     }
-}
-
-fn without_credentials(url: &url::Url) -> String {
-    let mut url = url.clone();
-    // Fails only for addresses that cannot hold any.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
 }
 
 fn slo(result: &SloResult) -> SloSummary {
@@ -151,7 +146,7 @@ fn slo(result: &SloResult) -> SloSummary {
 }
 
 fn planned_phase(input: &SummaryInput<'_>, phase: &Phase, timing: PhaseTiming) -> PhaseSummary {
-    let plan = input.plan;
+    let outline = input.outline;
     let figures = input.totals.figures(timing.phase);
     let duration = timing.duration(&phase.load);
     let mut summary = measured(input, timing.phase, figures, duration);
@@ -172,28 +167,20 @@ fn planned_phase(input: &SummaryInput<'_>, phase: &Phase, timing: PhaseTiming) -
         },
         _ => None,
     };
-    if let Some(mix) = plan.mixes.get(phase.mix.index()) {
-        let weights: f64 = mix.entries.iter().map(|entry| entry.weight).sum();
-        let entry = |(at, entry): (usize, &crate::plan::MixEntry)| {
+    if let Some(entries) = outline.mixes.get(phase.mix.index()) {
+        let weights: f64 = entries.iter().map(|entry| entry.weight).sum();
+        let entry = |(at, entry): (usize, &OutlineEntry)| {
             let dealt = figures.deals.get(at).copied().unwrap_or(0);
             MixSummary {
-                name: step_name(plan, entry.step),
+                name: entry.name.clone(),
                 asked: entry.weight / weights,
                 achieved: dealt as f64 / figures.offered.max(1) as f64,
                 dealt,
             }
         };
-        summary.mix = mix.entries.iter().enumerate().map(entry).collect();
+        summary.mix = entries.iter().enumerate().map(entry).collect();
     }
     summary
-}
-
-fn step_name(plan: &Plan, step: Step) -> String {
-    let name = match step {
-        Step::Template(id) => plan.templates.get(id.index()).map(|template| &template.name),
-        Step::Flow(id) => plan.flows.get(id.index()).map(|flow| &flow.name),
-    };
-    name.cloned().unwrap_or_default()
 }
 
 fn aside(input: &SummaryInput<'_>, index: u16, name: &str) -> PhaseSummary {
@@ -202,9 +189,9 @@ fn aside(input: &SummaryInput<'_>, index: u16, name: &str) -> PhaseSummary {
 
 /// What is the same for a phase and an aside: everything that was measured.
 fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, duration: Nanos) -> PhaseSummary {
-    let plan = input.plan;
-    let requests: Vec<&str> = plan.templates.iter().map(|template| template.name.as_str()).collect();
-    let flows: Vec<&str> = plan.flows.iter().map(|flow| flow.name.as_str()).collect();
+    let outline = input.outline;
+    let requests: Vec<&str> = outline.requests.iter().map(String::as_str).collect();
+    let flows: Vec<&str> = outline.flows.iter().map(String::as_str).collect();
     let counts = figures.iterations;
     let started = figures.offered.saturating_sub(counts.expired + counts.dropped);
     let gauges = input.totals.gauges(index);

@@ -15,7 +15,7 @@ pub use latency::Latency;
 use serde::Serialize;
 
 use crate::{
-    judge::{Evidence, Unit, Validity, Verdict},
+    judge::{Evidence, ExitCode, Unit, Validity, Verdict},
     measure::Kind,
 };
 
@@ -32,6 +32,8 @@ pub struct Summary {
     pub exit_meaning: &'static str,
     /// Why the run ended before its plan did.
     pub ended_early: Option<String>,
+    /// Why the figures are not all that were measured: the run file they come from is not whole.
+    pub partial: Option<String>,
     /// The script's first doc comment.
     pub title: Option<String>,
     /// The seed of everything drawn.
@@ -54,6 +56,16 @@ pub struct Summary {
     pub facts: BTreeMap<String, String>,
     /// How often a name or class was filed under `(other)` because there were too many.
     pub names_turned_away: u64,
+}
+
+impl Summary {
+    /// The run file could not be written: that is what the command ends with, unless something worse was found.
+    pub fn not_saved(&mut self) {
+        if self.exit_code == ExitCode::Passed.code() {
+            self.exit_code = ExitCode::NotSaved.code();
+            self.exit_meaning = ExitCode::NotSaved.meaning();
+        }
+    }
 }
 
 /// A condition of an SLO.

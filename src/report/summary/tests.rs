@@ -8,8 +8,8 @@ use crate::{
     judge::{Condition, Ending, GeneratorHealth, Quantity, Selector, Slo, assess, evaluate, exit_code},
     measure::synthetic::Synthetic,
     plan::{
-        Arrivals, Body, Deal, Expect, Load, Mix, MixEntry, MixId, Overflow, Phase, Place, Plan, Start, Step, Target,
-        Template, TemplateId, Text,
+        Arrivals, Body, Deal, Expect, Load, Mix, MixEntry, MixId, Outline, Overflow, Phase, Place, Plan, Start, Step,
+        Target, Template, TemplateId, Text,
     },
     protocol::TargetId,
 };
@@ -99,11 +99,12 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         planned: *planned,
     };
     let timings: Vec<_> = planned.iter().enumerate().map(timing).collect();
-    let views = phase_views(plan, &run.totals, &timings);
+    let outline = Outline::of(plan);
+    let views = phase_views(&outline, &run.totals, &timings);
     let slos: Vec<_> = plan.slos.iter().flat_map(|slo| evaluate(slo, &views, 0.95)).collect();
     let (validity, evidence) = assess(&views, &GeneratorHealth::default());
     Summary::build(&SummaryInput {
-        plan,
+        outline: &outline,
         totals: &run.totals,
         timings: &timings,
         asides: &[(plan.phases.len() as u16, "logins")],
@@ -114,6 +115,7 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         plan_hash: "0123456789abcdef0123456789abcdef",
         exit: exit_code(validity, &slos, Ending::default()),
         ended_early: None,
+        partial: None,
         notes: &[],
     })
 }

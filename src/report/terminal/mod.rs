@@ -105,6 +105,9 @@ fn headline(page: &mut Page, summary: &Summary) {
     if let Some(reason) = &summary.ended_early {
         page.prose(0, Tone::Warning, &format!("ended early: {}", clean(reason)));
     }
+    if let Some(why) = &summary.partial {
+        page.prose(0, Tone::Warning, &format!("partial: {}", clean(why)));
+    }
     for evidence in &summary.evidence {
         let (mark, tone) = match evidence.severity {
             Severity::Invalid => ("✗", Tone::Bad),

@@ -1,0 +1,98 @@
+//! `loadr report FILE`
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use super::{Color, code, complain, print};
+use crate::{
+    judge, report,
+    results::{self, ReadError},
+    runner::{self, Replayed},
+};
+
+/// What `loadr report` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Write HdrHistogram logs, one for each phase, into DIR
+    #[arg(long, value_name = "DIR")]
+    hlog: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
+    let replayed = match runner::replay(&arguments.file) {
+        Ok(replayed) => replayed,
+        Err(message) => return refuse(&message),
+    };
+    if let Some(folder) = &arguments.hlog
+        && let Err(error) = write_logs(&replayed, folder)
+    {
+        return refuse(&format!("failed to write logs into {}: {error}", folder.display()));
+    }
+    let summary = &replayed.summary;
+    if arguments.json {
+        print(&format!("{}\n", report::json(summary)));
+    } else {
+        print(&report::terminal::render(summary, report::terminal::width(), color.on(&io::stdout())));
+    }
+    if let Some(why) = &summary.partial {
+        complain(&format!("warning: {} is partial: {why}", arguments.file.display()));
+    }
+    code(judge::ExitCode::Passed)
+}
+
+fn refuse(message: &str) -> ExitCode {
+    complain(&format!("error: {message}"));
+    code(judge::ExitCode::NotStarted)
+}
+
+/// Why logs cannot be written.
+enum LogError {
+    Read(ReadError),
+    Write(io::Error),
+}
+
+impl From<ReadError> for LogError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+fn write_logs(replayed: &Replayed, folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let mut files: BTreeMap<u16, BufWriter<File>> = BTreeMap::new();
+    let write = |log: results::Log| {
+        let file = match files.entry(log.phase) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => {
+                let file = File::create(folder.join(log_name(replayed, log.phase))).map_err(LogError::Write)?;
+                free.insert(BufWriter::new(file))
+            }
+        };
+        file.write_all(log.text.as_bytes()).map_err(LogError::Write)
+    };
+    results::logs(runner::open(&replayed.path)?, write).map_err(|error| match error {
+        LogError::Read(error) => error.to_string(),
+        LogError::Write(error) => error.to_string(),
+    })?;
+    files.into_values().try_for_each(|mut file| file.flush()).map_err(|error| error.to_string())
+}
+
+/// `2-sustained.hlog`: the phase's number from 1, and its name as far as a file system takes it.
+fn log_name(replayed: &Replayed, phase: u16) -> String {
+    let name = replayed.outline.phases.get(usize::from(phase)).map_or("aside", |phase| &phase.name);
+    let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(60).collect();
+    format!("{}-{plain}.hlog", phase + 1)
+}

@@ -1,0 +1,77 @@
+//! What a report needs to know of a plan: it goes into the run file, so that a report can be made again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Phase, Plan, Step};
+use crate::judge::Slo;
+
+/// A plan without what is sent: names, loads, weights and objectives, but no path, header, body or row of data.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// The script's first doc comment, if any.
+    pub title: Option<String>,
+    /// Where requests go, without credentials.
+    pub targets: Vec<String>,
+    /// Names of requests, in the order of declaration.
+    pub requests: Vec<String>,
+    /// Names of flows, in the order of declaration.
+    pub flows: Vec<String>,
+    /// The entries of each mix; a phase names its mix by index.
+    pub mixes: Vec<Vec<OutlineEntry>>,
+    /// What runs when.
+    pub phases: Vec<Phase>,
+    /// What must hold.
+    pub slos: Vec<Slo>,
+    /// Notes of the author.
+    pub notes: Vec<String>,
+    /// Facts of the author.
+    pub facts: Vec<(String, String)>,
+}
+
+/// An entry of a mix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutlineEntry {
+    /// The request or flow.
+    pub name: String,
+    /// Any positive number.
+    pub weight: f64,
+}
+
+impl Outline {
+    /// The outline of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let requests: Vec<String> = plan.templates.iter().map(|template| template.name.clone()).collect();
+        let flows: Vec<String> = plan.flows.iter().map(|flow| flow.name.clone()).collect();
+        let name = |step: Step| match step {
+            Step::Template(id) => requests.get(id.index()),
+            Step::Flow(id) => flows.get(id.index()),
+        };
+        let mixes = plan.mixes.iter().map(|mix| {
+            let entries = mix.entries.iter();
+            let entry = |entry: &super::MixEntry| OutlineEntry {
+                name: name(entry.step).cloned().unwrap_or_default(),
+                weight: entry.weight,
+            };
+            entries.map(entry).collect()
+        });
+        Self {
+            title: plan.title.clone(),
+            targets: plan.targets.iter().map(|target| without_credentials(&target.url)).collect(),
+            mixes: mixes.collect(),
+            requests,
+            flows,
+            phases: plan.phases.clone(),
+            slos: plan.slos.clone(),
+            notes: plan.notes.clone(),
+            facts: plan.facts.clone(),
+        }
+    }
+}
+
+fn without_credentials(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // Fails only for addresses that cannot hold any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}

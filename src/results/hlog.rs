@@ -1,0 +1,94 @@
+//! HdrHistogram's own log format, version 1.3: a file for each phase, a line for each second, row and kind of
+//! duration, told apart by tags.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{Read, Seek},
+};
+
+use super::{Opened, ReadError, histogram};
+use crate::{
+    clock::MICROSECOND,
+    measure::{Distribution, Kind, SeriesFigures, SeriesKey},
+};
+
+/// Lines of a phase's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The phase's number in the plan.
+    pub phase: u16,
+    /// Lines with their ends; the first of a phase begin with the head of the file.
+    pub text: String,
+}
+
+/// Reads the rest of a run file as logs and hands them over piece by piece, in the order of time.
+///
+/// # Errors
+/// The file cannot be read, or `write` cannot write.
+pub fn logs<R: Read + Seek, E: From<ReadError>>(
+    mut file: Opened<R>,
+    mut write: impl FnMut(Log) -> Result<(), E>,
+) -> Result<(), E> {
+    let head = head(file.manifest.started_at_ms, &file.manifest.loadr);
+    let mut begun: BTreeMap<u16, ()> = BTreeMap::new();
+    let mut wrong = None;
+    while let Some(chunk) = file.next_chunk(&mut wrong)? {
+        for (second, phases) in chunk.seconds {
+            for (phase, (figures, _)) in phases {
+                let mut text = String::new();
+                for (key, series) in &figures.series {
+                    rows(&mut text, second, key, series);
+                }
+                if text.is_empty() {
+                    continue;
+                }
+                if begun.insert(phase, ()).is_none() {
+                    text.insert_str(0, &head);
+                }
+                write(Log { phase, text })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn head(started_at_ms: u64, loadr: &str) -> String {
+    format!(
+        "#[Logged with loadr {loadr}; durations in microseconds]\n\
+         #[Histogram log format version 1.3]\n\
+         #[StartTime: {}.{:03} (seconds since epoch), {}]\n\
+         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
+        started_at_ms / 1_000,
+        started_at_ms % 1_000,
+        super::utc(started_at_ms),
+    )
+}
+
+fn rows(text: &mut String, second: u64, key: &SeriesKey, series: &SeriesFigures) {
+    let failures = series.failures.iter().map(|(kind, figures)| (kind.word(), &figures.response));
+    let ok = [("response", &series.ok.response), ("service", &series.ok.service), ("ttfb", &series.ok.ttfb)];
+    for (what, all) in ok.into_iter().chain(failures) {
+        row(text, second, &tag(key, what), all);
+    }
+}
+
+fn row(text: &mut String, second: u64, tag: &str, all: &Distribution) {
+    let Some(max) = all.max() else { return };
+    // By custom the maximum is in milliseconds, whatever the histogram counts in.
+    let max_ms = max as f64 / (1_000 * MICROSECOND) as f64;
+    let histogram = histogram::encode(all.buckets());
+    // Writing to memory cannot fail.
+    let _ = writeln!(text, "Tag={tag},{second}.000,1.000,{max_ms:.3},{histogram}");
+}
+
+/// `request:item:hit:response`; what the format cannot hold becomes an underscore.
+fn tag(key: &SeriesKey, what: &str) -> String {
+    let kind = match key.kind {
+        Kind::Request => "request",
+        Kind::Flow => "flow",
+    };
+    let parts = [Some(kind), Some(&*key.name), key.class.as_deref(), Some(what)];
+    let plain = |c: char| if c.is_whitespace() || c.is_control() || matches!(c, ',' | '"') { '_' } else { c };
+    parts.into_iter().flatten().collect::<Vec<_>>().join(":").chars().map(plain).collect()
+}

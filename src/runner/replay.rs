@@ -1,0 +1,93 @@
+//! A run again, from its file: the same totals, the same looks of the judges, the same conclusion.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    conclude::{Ran, conclude, planned_arrivals},
+    conduct::longest_window,
+    timings_at,
+};
+use crate::{
+    judge::Watch,
+    measure::Totals,
+    pace::Segment,
+    plan::Outline,
+    report::{self, Summary},
+    results::{self, End, Manifest, Opened, Timing},
+};
+
+/// A run file that has been read.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What ran.
+    pub manifest: Manifest,
+    /// Its plan's outline.
+    pub outline: Outline,
+    /// All figures.
+    pub totals: Totals,
+    /// When its phases ran.
+    pub timings: BTreeMap<u16, Timing>,
+    /// The summary, as the run printed it.
+    pub summary: Summary,
+}
+
+/// Opens a run file.
+///
+/// # Errors
+/// A text that names the file and the cause.
+pub fn open(path: &Path) -> Result<Opened<BufReader<File>>, String> {
+    let told = |error: &dyn std::fmt::Display| format!("failed to read {}: {error}", path.display());
+    let file = File::open(path).map_err(|error| told(&error))?;
+    results::open(BufReader::new(file)).map_err(|error| told(&error))
+}
+
+/// Reads a run file and concludes as the run did.
+///
+/// # Errors
+/// A text that names the file and the cause.
+pub fn replay(path: &Path) -> Result<Replayed, String> {
+    let told = |error: &dyn std::fmt::Display| format!("failed to read {}: {error}", path.display());
+    let opened = open(path)?;
+    let manifest = opened.manifest.clone();
+    let outline: Outline = serde_json::from_value(manifest.outline.clone())
+        .map_err(|error| told(&format!("its outline is of another version of loadr ({}): {error}", manifest.loadr)))?;
+    let mut watch = Watch::new(&outline.slos);
+    let loaded = opened.load(longest_window(&outline.phases, &outline.slos), |totals, tick| {
+        let active: Vec<_> = tick.active.iter().map(|active| (active.phase, active.start)).collect();
+        // What it would abort for ended the run when it ran; here only the windows count.
+        watch.tick(&report::phase_views(&outline, totals, &timings_at(&active, tick.second)), tick.second);
+    });
+    let loaded = loaded.map_err(|error| told(&error))?;
+    let end = loaded.end.unwrap_or_else(|| {
+        let last = loaded.last.unwrap_or_default();
+        let parts = manifest.segments.iter().filter(|(_, count)| *count > 0);
+        let segments: Vec<Segment> = parts.map(|&(index, count)| Segment { index, count }).collect();
+        End {
+            planned: planned_arrivals(&outline, &loaded.timings, &segments, manifest.seed),
+            clock_gap_max: last.clock_gap_max,
+            clock_gaps: last.clock_gaps,
+            ..End::default()
+        }
+    });
+    let summary = conclude(
+        &Ran {
+            outline: &outline,
+            plan_hash: &manifest.plan_hash,
+            seed: manifest.seed,
+            strict: manifest.strict,
+            totals: &loaded.totals,
+            timings: &loaded.timings,
+            end: &end,
+            partial: loaded.partial.as_deref(),
+        },
+        &watch,
+    );
+    Ok(Replayed { path: path.to_owned(), manifest, outline, totals: loaded.totals, timings: loaded.timings, summary })
+}
