@@ -13,7 +13,7 @@ use crate::{
     clock::Nanos,
     measure::NameId,
     plan::{ClosureId, Expect, FlowId, Place},
-    protocol::{Failure, Response, Stamps, TargetId},
+    protocol::{Failure, Negotiated, Response, Stamps, TargetId},
 };
 
 use super::user::User;
@@ -151,6 +151,8 @@ pub struct Reply {
     pub stamps: Stamps,
     /// The exchange went over a connection that was open already.
     pub reused: bool,
+    /// What its connection agreed on.
+    pub negotiated: Negotiated,
     /// Fields and body.
     pub response: Option<Response>,
     /// Length of the body, in bytes.

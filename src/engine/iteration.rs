@@ -386,8 +386,10 @@ impl<T: Transport> Worker<T> {
         if measured.failure.is_none() && !expected {
             recorder.status_example(ledger, name, measured.status);
         }
-        if let Some(reused) = measured.connection {
-            recorder.connection(ledger, reused);
+        match measured.connection {
+            Some(true) => recorder.reused(ledger, measured.negotiated),
+            Some(false) => recorder.opened(ledger, measured.stamps, measured.negotiated),
+            None => {}
         }
         recorder.record(&Sample {
             phase: ledger,
@@ -416,6 +418,7 @@ struct Measured<'a> {
     stamps: &'a crate::protocol::Stamps,
     bytes: (u64, u64),
     connection: Option<bool>,
+    negotiated: crate::protocol::Negotiated,
 }
 
 /// Whether an exchange went over a connection that was open already; none if there was no connection.
@@ -431,6 +434,7 @@ impl<'a> Measured<'a> {
             stamps: &outcome.stamps,
             bytes: (outcome.bytes_sent, outcome.bytes_received),
             connection: connection_of(&outcome.stamps, outcome.reused),
+            negotiated: outcome.negotiated,
         }
     }
 
@@ -441,6 +445,7 @@ impl<'a> Measured<'a> {
             stamps: &reply.stamps,
             bytes,
             connection: connection_of(&reply.stamps, reply.reused),
+            negotiated: reply.negotiated,
         }
     }
 }
@@ -452,6 +457,7 @@ fn into_reply(outcome: Outcome, expect: &Expect) -> Rc<Reply> {
         failure: outcome.failure,
         stamps: outcome.stamps,
         reused: outcome.reused,
+        negotiated: outcome.negotiated,
         response: outcome.response,
         body_bytes: outcome.body_bytes,
         expected: Cell::new(expected),

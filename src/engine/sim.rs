@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use super::host::Host;
 use crate::{
     clock::Nanos,
-    protocol::{ErrorKind, Exchange, Failure, Keep, Outcome, Response, Stamps, TargetId, Transport},
+    protocol::{ErrorKind, Exchange, Failure, Keep, Negotiated, Outcome, Response, Stamps, TargetId, Transport},
 };
 
 /// What a simulated server does with a request.
@@ -74,6 +74,7 @@ impl Transport for SimulatedTransport {
             bytes_received: 0,
             body_bytes: answer.body.len() as u64,
             reused: true,
+            negotiated: Negotiated::default(),
             response,
         }
     }

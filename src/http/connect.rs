@@ -1,16 +1,25 @@
-//! From an endpoint to a connection: look-up, permission, TCP.
+//! From an endpoint to a connection: look-up, permission, TCP, TLS.
 
 use std::{
+    cell::Cell,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use tokio::net::TcpStream;
 
-use super::{deadline::DeadlineTimer, guard::AddressGuard, h1::Connection, resolve::Resolver, stream::Stream, system};
+use super::{
+    deadline::DeadlineTimer,
+    guard::AddressGuard,
+    h1::Connection,
+    resolve::{Addresses, Resolver},
+    stream::Stream,
+    system,
+    tls::{self, Tls},
+};
 use crate::{
     clock::{Clock, Nanos},
-    protocol::{ErrorKind, Failure, Stamps},
+    protocol::{ErrorKind, Failure, Negotiated, Stamps},
 };
 
 /// Where a target's exchanges go, and how its connections are opened.
@@ -21,10 +30,10 @@ pub struct Endpoint {
     /// TCP port.
     pub port: u16,
     /// TLS over the connection.
-    pub tls: bool,
+    pub tls: Option<Tls>,
     /// Connections stay open for the next exchange.
     pub keepalive: bool,
-    /// For all addresses together; an exchange's own timeout may end it sooner.
+    /// For TCP, to all addresses together, and again for TLS; an exchange's own timeout may end it sooner.
     pub connect_timeout: Duration,
     /// Used instead of a look-up, in order; empty for none.
     pub fixed_addrs: Vec<IpAddr>,
@@ -36,7 +45,7 @@ impl Endpoint {
         Self {
             host: host.into(),
             port,
-            tls: false,
+            tls: None,
             keepalive: true,
             connect_timeout: Duration::from_secs(10),
             fixed_addrs: Vec::new(),
@@ -49,13 +58,15 @@ impl Endpoint {
 pub struct Route {
     endpoint: Endpoint,
     resolver: Resolver,
+    /// Place of the address that took the last connection.
+    preferred: Cell<usize>,
 }
 
 impl Route {
     /// A route of which nothing is known yet.
     pub fn new(endpoint: Endpoint) -> Self {
         let resolver = Resolver::new(&endpoint.host, endpoint.port, &endpoint.fixed_addrs);
-        Self { endpoint, resolver }
+        Self { endpoint, resolver, preferred: Cell::new(0) }
     }
 
     /// The endpoint as it was given.
@@ -63,12 +74,12 @@ impl Route {
         &self.endpoint
     }
 
-    /// Opens a connection before `deadline`, trying the host's addresses in order. Stamps `resolved` and
-    /// `connected`.
+    /// Opens a connection before `deadline`, trying the host's addresses in order. Stamps `resolved`, `connected`
+    /// and `secured`.
     ///
     /// # Errors
-    /// `Tls` for an endpoint that needs it, `Dns`, `TargetDenied` if no address may be contacted, `Timeout` during
-    /// the look-up, else the last address's failure with the number of addresses tried.
+    /// `Dns`, `TargetDenied` if no address may be contacted, `Timeout` during the look-up, else the last address's
+    /// failure with the number of addresses tried; of TLS, its own kinds.
     pub async fn connect(
         &self,
         clock: &Clock,
@@ -76,10 +87,7 @@ impl Route {
         deadline: Nanos,
         stamps: &mut Stamps,
     ) -> Result<Connection, Failure> {
-        let Endpoint { host, port, .. } = &self.endpoint;
-        if self.endpoint.tls {
-            return Err(Failure::new(ErrorKind::Tls, "this transport speaks cleartext only"));
-        }
+        let host = &self.endpoint.host;
         let mut timer = DeadlineTimer::new(clock, deadline);
         let resolved = timer
             .race(clock, deadline, self.resolver.addresses(clock))
@@ -89,11 +97,51 @@ impl Route {
         if resolved.looked_up {
             stamps.resolved = Some(begin);
         }
-        let patience = Nanos::try_from(self.endpoint.connect_timeout.as_nanos()).unwrap_or(Nanos::MAX);
-        let until = deadline.min(begin.saturating_add(patience));
+        let until = deadline.min(begin.saturating_add(self.patience()));
+        let stream = self.tcp(clock, guard, &mut timer, until, &resolved.addresses).await?;
+        // A request that needs two writes must not wait for the first one's acknowledgement.
+        // Where the system refuses, the connection works nevertheless.
+        let _ = stream.set_nodelay(true);
+        let connected = clock.now();
+        stamps.connected = Some(connected);
+        let Some(tls) = &self.endpoint.tls else {
+            return Ok(Connection::new(Stream::Plain(stream), timer, Negotiated::default()));
+        };
+        let until = deadline.min(connected.saturating_add(self.patience()));
+        let name = tls::server_name(host)?;
+        let stream = match timer.race(clock, until, tls.connector().connect(name, stream)).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => return Err(tls::handshake_failure(&error, host)),
+            None => {
+                return Err(Failure::new(ErrorKind::TlsTimeout, format!("{host}: the handshake was not done in time")));
+            }
+        };
+        stamps.secured = Some(clock.now());
+        let negotiated = tls::negotiated(stream.get_ref().1);
+        Ok(Connection::new(Stream::Tls(Box::new(stream)), timer, negotiated))
+    }
 
+    fn patience(&self) -> Nanos {
+        Nanos::try_from(self.endpoint.connect_timeout.as_nanos()).unwrap_or(Nanos::MAX)
+    }
+
+    /// Opens a TCP connection to the first of `addresses` that takes it.
+    async fn tcp(
+        &self,
+        clock: &Clock,
+        guard: &AddressGuard,
+        timer: &mut DeadlineTimer,
+        until: Nanos,
+        addresses: &Addresses,
+    ) -> Result<TcpStream, Failure> {
+        let Endpoint { host, port, .. } = &self.endpoint;
         let (mut failure, mut tried) = (None, 0usize);
-        for (at, &address) in resolved.addresses.iter().enumerate() {
+        // The address that took the last connection comes first: one that is dead costs its share of the time
+        // once, and not at every connection.
+        let first = self.preferred.get().min(addresses.len().saturating_sub(1));
+        let order = (first..addresses.len()).chain(0..first);
+        for (step, at) in order.enumerate() {
+            let address = addresses[at];
             if let Err(denied) = guard.check(host, address) {
                 failure.get_or_insert(denied);
                 continue;
@@ -101,16 +149,13 @@ impl Route {
             tried += 1;
             // Each address gets its share of the time that is left, so that one that does not answer leaves
             // time for the others.
-            let left = (resolved.addresses.len() - at) as u64;
+            let left = (addresses.len() - step) as u64;
             let now = clock.now();
             let share = now + until.saturating_sub(now) / left;
             match timer.race(clock, share, TcpStream::connect(SocketAddr::new(address, *port))).await {
                 Some(Ok(stream)) => {
-                    // A request that needs two writes must not wait for the first one's acknowledgement.
-                    // Where the system refuses, the connection works nevertheless.
-                    let _ = stream.set_nodelay(true);
-                    stamps.connected = Some(clock.now());
-                    return Ok(Connection::new(Stream::Plain(stream), timer));
+                    self.preferred.set(at);
+                    return Ok(stream);
                 }
                 Some(Err(error)) => {
                     failure = Some(Failure::new(system::while_connecting(&error), format!("{address}: {error}")));

@@ -11,10 +11,12 @@ mod h1;
 mod resolve;
 mod stream;
 mod system;
+mod tls;
 mod transport;
 #[cfg(test)]
 mod transport_tests;
 
 pub use connect::Endpoint;
 pub use guard::{AddressGuard, Reach, reach};
+pub use tls::{Tls, TlsOptions, check_authority, check_identity};
 pub use transport::{HttpTransport, Session};

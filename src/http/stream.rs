@@ -1,21 +1,24 @@
-//! The byte stream under a connection. TLS becomes another variant; nothing above this file would notice.
+//! The byte stream under a connection.
 
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+use tokio_rustls::client::TlsStream;
 
 /// A connected stream.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP without TLS.
     Plain(TcpStream),
+    /// TLS over TCP. Boxed: it is some hundred bytes, and most connections are plain.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
@@ -23,6 +26,7 @@ impl Stream {
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 
@@ -30,6 +34,15 @@ impl Stream {
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Hands what was written to the kernel; see [`AsyncWrite::poll_flush`]. Nothing to do without TLS.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -40,6 +53,12 @@ impl Stream {
             Self::Plain(stream) => {
                 let outcome = stream.try_read(&mut [0]);
                 matches!(outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            }
+            // Tickets for resumption may have come: they are TLS's own, and no byte of an answer.
+            Self::Tls(stream) => {
+                let mut byte = [0];
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
             }
         }
     }

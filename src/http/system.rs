@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::tls;
 use crate::protocol::{ErrorKind, Failure};
 
 /// Which kind an error is that came while a connection was being opened.
@@ -29,7 +30,7 @@ pub fn while_connected(error: &io::Error) -> ErrorKind {
             ErrorKind::Reset
         }
         io::ErrorKind::UnexpectedEof => ErrorKind::Closed,
-        _ => exhausted(error).unwrap_or(ErrorKind::Io),
+        _ => exhausted(error).or_else(|| tls::kind_within(error)).unwrap_or(ErrorKind::Io),
     }
 }
 

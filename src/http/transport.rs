@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Nanos},
-    protocol::{BufferPool, ErrorKind, Exchange, Failure, Outcome, Stamps, TargetId, Transport},
+    protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Outcome, Stamps, TargetId, Transport},
 };
 
 /// More connections of one session do not wait; those that are too many are closed.
@@ -122,6 +122,7 @@ impl Transport for HttpTransport {
             },
         };
         let mut request = Request::new(&self.clock, &self.scratch, &exchange, deadline, reused);
+        let negotiated = connection.negotiated();
         // The connection is this future's own until the response is whole: dropping the future closes it.
         let result = poll_fn(|cx| connection.poll(&mut request, &mut stamps, cx)).await;
 
@@ -140,6 +141,7 @@ impl Transport for HttpTransport {
             bytes_received: reader.received(),
             body_bytes: reader.body_bytes(),
             reused,
+            negotiated,
             response: reader.into_response(&self.scratch.pool),
         }
     }
@@ -169,6 +171,7 @@ fn unsent(failure: Failure, stamps: Stamps) -> Outcome {
         bytes_received: 0,
         body_bytes: 0,
         reused: false,
+        negotiated: Negotiated::default(),
         response: None,
     }
 }

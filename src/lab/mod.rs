@@ -23,6 +23,7 @@ mod run;
 mod service;
 mod state;
 mod timer;
+mod tls;
 mod upload;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -39,6 +40,7 @@ pub use run::run_blocking;
 
 use observe::{Accepting, Peer};
 use state::{Shared, State};
+use tls::Identity;
 
 /// Connections that may wait to be accepted: a burst of thousands arrives at once.
 const BACKLOG: u32 = 4_096;
@@ -52,6 +54,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 pub struct Lab {
     addr: SocketAddr,
     misbehaving_addr: SocketAddr,
+    authority: Option<String>,
     state: Shared,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
@@ -62,18 +65,26 @@ impl Lab {
     /// Starts a lab on the current runtime. `threads` and `until_stdin_closes` are [`run_blocking`]'s.
     ///
     /// # Errors
-    /// The address is taken or not of this machine, the log file cannot be opened, or no thread is left.
+    /// The address is taken or not of this machine, the log file cannot be opened, the certificate cannot be made
+    /// or its authority's cannot be written, or no thread is left.
     pub async fn start(options: LabOptions) -> io::Result<Self> {
         let listener = listen(options.bind_addr())?;
         let addr = listener.local_addr()?;
         let misbehaving = misbehave::bind(addr).await?;
         let misbehaving_addr = misbehaving.local_addr()?;
+        let identity = (options.tls || options.tls_ca.is_some()).then(|| Identity::make(addr.ip())).transpose()?;
+        let (acceptor, authority) = identity.map(|made| (made.acceptor, made.authority)).unzip();
+        if let Some((path, authority)) = options.tls_ca.as_deref().zip(authority.as_deref()) {
+            std::fs::write(path, authority).map_err(|error| {
+                io::Error::new(error.kind(), format!("failed to write {}: {error}", path.display()))
+            })?;
+        }
         let state = Arc::new(State::new(options)?);
         state.misbehaving.get_or_init(|| misbehaving_addr);
 
         let (stop, stopped) = oneshot::channel::<()>();
         let service = routes::router(state.clone()).into_make_service_with_connect_info::<Peer>();
-        let accepting = Accepting { listener, state: state.clone() };
+        let accepting = Accepting::new(listener, state.clone(), acceptor);
         let server = tokio::spawn(async move {
             let until_stopped = async {
                 // A dropped sender is a signal as well.
@@ -86,12 +97,22 @@ impl Lab {
         if state.log_file.is_some() {
             helpers.push(tokio::spawn(flush_regularly(state.clone())));
         }
-        Ok(Self { addr, misbehaving_addr, state, stop: Some(stop), server: Some(server), helpers })
+        Ok(Self { addr, misbehaving_addr, authority, state, stop: Some(stop), server: Some(server), helpers })
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Its address with the scheme it speaks.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.authority.is_some() { "https" } else { "http" }, self.addr)
+    }
+
+    /// The certificate of the authority behind its own, in PEM, where it speaks TLS.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// Where the server listens that breaks the rules.

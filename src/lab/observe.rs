@@ -10,11 +10,16 @@ use axum::{
     serve::{IncomingStream, Listener},
 };
 use futures_util::TryStreamExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     log::{BODY_TEXT_MAX, Entry, fnv1a, fnv1a_continue},
     state::{Shared, lock},
+    tls::{self, Io},
 };
 use crate::clock::Nanos;
 
@@ -35,28 +40,74 @@ pub(super) struct Peer {
     connection: u32,
 }
 
-/// Accepts connections, numbers them, and switches Nagle's algorithm off.
+/// Accepts connections, numbers them, switches Nagle's algorithm off, and secures them where it has TLS.
 #[derive(Debug)]
 pub(super) struct Accepting {
-    pub(super) listener: TcpListener,
-    pub(super) state: Shared,
+    listener: TcpListener,
+    state: Shared,
+    handshakes: Option<Handshakes>,
+}
+
+/// Handshakes under way: none of them holds up the next connection.
+struct Handshakes {
+    acceptor: TlsAcceptor,
+    done: UnboundedReceiver<(Io, Peer)>,
+    sender: UnboundedSender<(Io, Peer)>,
+}
+
+impl std::fmt::Debug for Handshakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handshakes")
+    }
+}
+
+impl Accepting {
+    /// Accepts from `listener`, over TLS if there is an `acceptor`.
+    pub(super) fn new(listener: TcpListener, state: Shared, acceptor: Option<TlsAcceptor>) -> Self {
+        let handshakes = acceptor.map(|acceptor| {
+            let (sender, done) = unbounded_channel();
+            Handshakes { acceptor, done, sender }
+        });
+        Self { listener, state, handshakes }
+    }
+}
+
+async fn accept_plain(listener: &TcpListener, state: &Shared) -> (TcpStream, Peer) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                // A connection that is gone already fails here; reading from it will tell.
+                let _ = stream.set_nodelay(true);
+                let before = state.connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                return (stream, Peer { ip: addr.ip(), connection: (before + 1) as u32 });
+            }
+            // Out of descriptors, most likely: they come back as connections close.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+        }
+    }
 }
 
 impl Listener for Accepting {
-    type Io = TcpStream;
+    type Io = Io;
     type Addr = Peer;
 
-    async fn accept(&mut self) -> (TcpStream, Peer) {
+    async fn accept(&mut self) -> (Io, Peer) {
+        let Some(handshakes) = &mut self.handshakes else {
+            let (stream, peer) = accept_plain(&self.listener, &self.state).await;
+            return (Io::Plain(stream), peer);
+        };
         loop {
-            match self.listener.accept().await {
-                Ok((stream, addr)) => {
-                    // A connection that is gone already fails here; reading from it will tell.
-                    let _ = stream.set_nodelay(true);
-                    let before = self.state.connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    return (stream, Peer { ip: addr.ip(), connection: (before + 1) as u32 });
+            tokio::select! {
+                Some(secured) = handshakes.done.recv() => return secured,
+                (stream, peer) = accept_plain(&self.listener, &self.state) => {
+                    let (acceptor, sender) = (handshakes.acceptor.clone(), handshakes.sender.clone());
+                    tokio::spawn(async move {
+                        if let Some(stream) = tls::secure(acceptor, stream).await {
+                            // A lab that has ended takes no more.
+                            let _ = sender.send((stream, peer));
+                        }
+                    });
                 }
-                // Out of descriptors, most likely: they come back as connections close.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             }
         }
     }

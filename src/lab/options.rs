@@ -25,6 +25,14 @@ pub struct LabOptions {
     #[arg(long)]
     pub until_stdin_closes: bool,
 
+    /// Speak TLS, with a certificate made at the start by an authority of its own
+    #[arg(long)]
+    pub tls: bool,
+
+    /// Write the authority's certificate to FILE, for `.ca(FILE)`; speaks TLS
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+
     /// Append every request to FILE as a JSON line
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -114,6 +122,8 @@ impl Default for LabOptions {
             port: None,
             threads: 1,
             until_stdin_closes: false,
+            tls: false,
+            tls_ca: None,
             log: None,
             log_bodies: false,
             log_capacity: 2_000_000,

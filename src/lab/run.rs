@@ -14,7 +14,7 @@ const DROP_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process is interrupted or terminated, or its standard input ends where
 /// `until_stdin_closes` is set. Prints one line to standard output once it listens:
-/// `lab listens on http://ADDRESS`.
+/// `lab listens on http://ADDRESS`, or `https://ADDRESS` with TLS.
 ///
 /// # Errors
 /// As [`Lab::start`], or where standard output or the log cannot be written.
@@ -44,7 +44,7 @@ pub fn run_blocking(options: LabOptions) -> io::Result<()> {
 
 fn announce(lab: &Lab) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "lab listens on http://{}", lab.addr())?;
+    writeln!(out, "lab listens on {}", lab.url())?;
     out.flush()
 }
 

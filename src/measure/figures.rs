@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Custom, Distribution, MessageCounts, SeriesFigures, SeriesKey};
+use super::{Connections, Custom, Distribution, MessageCounts, SeriesFigures, SeriesKey};
 
 /// Everything recorded of one phase. Adding two is exact, in any order, except that of texts only the first
 /// few are kept.
@@ -55,8 +55,7 @@ impl PhaseFigures {
             sum.failed += counts.failed;
         }
         self.custom.merge(&other.custom);
-        self.connections.opened += other.connections.opened;
-        self.connections.reused += other.connections.reused;
+        self.connections.merge(&other.connections);
         self.script_errors.merge(&other.script_errors);
         self.failure_reasons.merge(&other.failure_reasons);
     }
@@ -117,15 +116,6 @@ pub struct CheckCounts {
     pub passed: u64,
     /// It did not.
     pub failed: u64,
-}
-
-/// Connections as requests found them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Connections {
-    /// Requests that opened one.
-    pub opened: u64,
-    /// Requests that found one open.
-    pub reused: u64,
 }
 
 /// A number of things at work.

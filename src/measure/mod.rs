@@ -8,6 +8,7 @@
 //! Sample -> Recorder (dense histograms, one thread) -> Snapshot (sparse) -> Totals (run, recent window, blocks)
 //! ```
 
+mod connections;
 mod custom;
 mod distribution;
 mod errors;
@@ -22,10 +23,11 @@ pub(crate) mod synthetic;
 mod tally;
 mod totals;
 
+pub use connections::Connections;
 pub use custom::{Custom, Gauge};
 pub use distribution::Distribution;
 pub use errors::{MessageCounts, clean_text};
-pub use figures::{CheckCounts, Connections, IterationCounts, Level, PhaseFigures};
+pub use figures::{CheckCounts, IterationCounts, Level, PhaseFigures};
 pub use names::{ClassId, Kind, NameId, OTHER};
 pub use quantile::{PPM, Quantile, rank};
 pub use recorder::{Recorder, Snapshot};

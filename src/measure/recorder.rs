@@ -10,7 +10,10 @@ use super::{
     ClassId, FailureKind, Gauges, IterationResult, Kind, NameId, PhaseFigures, Sample, SeriesKey, clean_text,
     names::Names,
 };
-use crate::clock::Nanos;
+use crate::{
+    clock::Nanos,
+    protocol::{Negotiated, Stamps},
+};
 
 /// No row yet.
 const VACANT: u32 = u32::MAX;
@@ -144,10 +147,15 @@ impl Recorder {
         self.row(phase, name, ClassId::NONE).example(FailureKind::Status, || format!("status {status}"));
     }
 
-    /// A request went over a new connection, or over one that was open.
+    /// A request went over a connection that was open already.
     #[inline]
-    pub fn connection(&mut self, phase: u16, reused: bool) {
-        self.phase(phase).connection(reused);
+    pub fn reused(&mut self, phase: u16, negotiated: Negotiated) {
+        self.phase(phase).connections.reused(negotiated);
+    }
+
+    /// A request opened its connection, at the times that `stamps` tell.
+    pub fn opened(&mut self, phase: u16, stamps: &Stamps, negotiated: Negotiated) {
+        self.phase(phase).connections.opened(stamps, negotiated);
     }
 
     /// Iterations under way in this worker.

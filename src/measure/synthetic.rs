@@ -3,7 +3,7 @@
 use super::{ClassId, IterationResult, Kind, Recorder, Sample, SampleResult, Totals};
 use crate::{
     clock::{MILLISECOND, Nanos, SECOND},
-    protocol::ErrorKind,
+    protocol::{ErrorKind, Negotiated, Stamps},
 };
 
 /// A run in the making, with one worker.
@@ -57,7 +57,11 @@ impl Synthetic {
         self.recorder.offered(phase, entry);
         self.recorder.lateness(phase, 20_000 + ns % 30_000);
         self.recorder.backlog(phase, ns % 10_000);
-        self.recorder.connection(phase, !ns.is_multiple_of(50));
+        if ns.is_multiple_of(50) {
+            self.recorder.opened(phase, &Stamps::default(), Negotiated::default());
+        } else {
+            self.recorder.reused(phase, Negotiated::default());
+        }
         self.sample(Kind::Request, phase, name, class, result, ns);
         self.recorder.iteration(
             phase,

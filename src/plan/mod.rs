@@ -14,6 +14,7 @@ mod rows;
 mod table;
 mod target;
 mod template;
+mod tls;
 mod validate;
 
 pub use draw::{DrawContext, DrawError, Drawers, Draws};
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use table::{Cell, Table, TableBuilder};
 pub use target::Target;
 pub use template::{Body, Check, Classify, Escape, Expect, Piece, Save, Template, Text};
+pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
 
 use crate::judge::Slo;

@@ -12,6 +12,9 @@ pub struct Outline {
     pub title: Option<String>,
     /// Where requests go, without credentials.
     pub targets: Vec<String>,
+    /// Those of them whose certificates are not verified.
+    #[serde(default)]
+    pub unverified: Vec<String>,
     /// Names of requests, in the order of declaration.
     pub requests: Vec<String>,
     /// Names of flows, in the order of declaration.
@@ -57,6 +60,7 @@ impl Outline {
         Self {
             title: plan.title.clone(),
             targets: plan.targets.iter().map(|target| without_credentials(&target.url)).collect(),
+            unverified: unverified(plan),
             mixes: mixes.collect(),
             requests,
             flows,
@@ -66,6 +70,11 @@ impl Outline {
             facts: plan.facts.clone(),
         }
     }
+}
+
+fn unverified(plan: &Plan) -> Vec<String> {
+    let targets = plan.targets.iter().filter(|target| target.url.scheme() == "https" && !target.tls.verify);
+    targets.map(|target| without_credentials(&target.url)).collect()
 }
 
 fn without_credentials(url: &url::Url) -> String {

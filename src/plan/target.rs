@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{ClosureId, Place};
+use super::{ClosureId, Place, TlsPlan};
 
 /// A server under test, with defaults for every request to it.
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +16,8 @@ pub struct Target {
     pub headers: Vec<(String, String)>,
     /// Time for a whole request; default 30 s.
     pub timeout: Duration,
+    /// TLS, where the scheme is `https`.
+    pub tls: TlsPlan,
     /// Keep connections open between requests; default true.
     pub keepalive: bool,
     /// A longer body is an error; default 64 MiB.
@@ -42,6 +44,7 @@ impl Target {
             url,
             headers: Vec::new(),
             timeout: Duration::from_secs(30),
+            tls: TlsPlan::default(),
             keepalive: true,
             body_bytes_max: 64 << 20,
             resolve: Vec::new(),

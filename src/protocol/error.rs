@@ -46,7 +46,24 @@ error_kinds! {
         "the generator ran out of ports: keep connections alive, or use more source addresses";
     /// This process may open no more descriptors.
     TooManyFiles = "too_many_files", "the generator ran out of descriptors: raise `ulimit -n`";
-    /// The TLS handshake failed.
+    /// The server's certificate has expired, or is not valid yet.
+    TlsExpired = "tls_expired", "renew the target's certificate, and check the clocks of both machines";
+    /// The server's certificate is for another host.
+    TlsWrongHost = "tls_wrong_host",
+        "ask for the host that the certificate names, with `.resolve(host, address)` where DNS does not know it";
+    /// No authority that is believed has signed the server's certificate.
+    TlsUnknownCa = "tls_unknown_ca", "give the authority's certificate with `.ca(path)`; `.insecure()` verifies nothing";
+    /// The server's certificate cannot be believed for another reason.
+    TlsCertificate = "tls_certificate", "look at the target's certificate, as with `openssl s_client`";
+    /// The server ended the handshake, or the connection, with an alert.
+    TlsAlert = "tls_alert", "the target refused: it may want `.client_cert(cert, key)`, or another version of TLS";
+    /// What the server sent is not TLS.
+    TlsNotSpoken = "tls_not_spoken", "the target does not speak TLS on this port: is it http, is the port right?";
+    /// The server closed or reset the connection within the handshake.
+    TlsClosed = "tls_closed", "the target gave up on the handshake: look into its log and its limits";
+    /// The handshake was not done in time.
+    TlsTimeout = "tls_timeout", "the target accepts connections and does not go on: is it overloaded?";
+    /// The TLS handshake failed for another reason.
     Tls = "tls_handshake", "check the certificate and the protocol versions of the target";
     /// The server reset the connection.
     Reset = "reset", "the target dropped the connection: look into its log and its limits";
@@ -76,7 +93,7 @@ error_kinds! {
 impl ErrorKind {
     /// Nothing but waiting went wrong: the answer might have come later.
     pub const fn is_timeout(self) -> bool {
-        matches!(self, Self::Timeout | Self::ConnectTimeout)
+        matches!(self, Self::Timeout | Self::ConnectTimeout | Self::TlsTimeout)
     }
 }
 

@@ -5,11 +5,13 @@
 //! counts as a success: that is the engine's, from the plan.
 
 mod error;
+mod negotiated;
 mod response;
 
 use std::future::Future;
 
 pub use error::{ErrorKind, Failure};
+pub use negotiated::{CipherSuite, HttpVersion, Negotiated, Security, TlsVersion};
 pub use response::{BufferPool, Response};
 use serde::Serialize;
 
@@ -86,6 +88,8 @@ pub struct Outcome {
     pub body_bytes: u64,
     /// The exchange went over a connection that was open already.
     pub reused: bool,
+    /// What its connection agreed on; the default where there was no connection.
+    pub negotiated: Negotiated,
     /// What was asked to be kept, where a head was received.
     pub response: Option<Response>,
 }

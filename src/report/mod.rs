@@ -13,6 +13,6 @@ pub use json::json;
 pub use load::describe;
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
-    CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, PhaseSummary, PhaseTiming,
-    RowSummary, SloSummary, Summary, SummaryInput, phase_views,
+    CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary,
+    PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, phase_views,
 };

@@ -49,6 +49,9 @@ pub(super) fn phase_line(
         }),
         timings: figures.custom.timings.iter().filter_map(|(name, all)| Some((rewrite(name), dist(all)?))).collect(),
         connections: [figures.connections.opened, figures.connections.reused],
+        negotiated: figures.connections.negotiated.iter().map(|(&agreed, &n)| (agreed, n)).collect(),
+        connect: dist(&figures.connections.connect),
+        tls: dist(&figures.connections.tls),
         script_errors: messages(&figures.script_errors, rewrite),
         failure_reasons: messages(&figures.failure_reasons, rewrite),
         peaks: [gauges.in_flight.peak, gauges.users.peak, gauges.queued.peak],
@@ -115,7 +118,17 @@ pub(super) fn phase_figures(line: &PhaseLine) -> Result<(PhaseFigures, Gauges), 
         series: BTreeMap::new(),
         checks,
         custom,
-        connections: Connections { opened, reused },
+        connections: Connections {
+            opened,
+            reused,
+            negotiated: line
+                .negotiated
+                .iter()
+                .map(|&(agreed, n)| Ok((agreed, count(n)?)))
+                .collect::<Result<_, &'static str>>()?,
+            connect: distribution(line.connect.as_ref())?,
+            tls: distribution(line.tls.as_ref())?,
+        },
         script_errors: message_counts(&line.script_errors)?,
         failure_reasons: message_counts(&line.failure_reasons)?,
     };

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     clock::SECOND,
     measure::{Gauges, Level, SampleResult, Totals, synthetic::Synthetic},
-    protocol::ErrorKind,
+    protocol::{CipherSuite, ErrorKind, Negotiated, Security, Stamps, TlsVersion},
 };
 
 fn manifest(segment: (u64, u64)) -> Manifest {
@@ -54,7 +54,10 @@ fn run(shift: u64) -> Totals {
         run.recorder.script_error(0, "mix.rhai:3:1", "oops");
         run.recorder.failure(0, "sold out");
         run.recorder.load(0, 3 + shift, 2, second);
-        run.recorder.connection(1, true);
+        run.recorder.reused(1, Negotiated::default());
+        let security = Security { version: TlsVersion::Tls13, cipher: CipherSuite(0x1302), resumed: true };
+        let stamps = Stamps { start: 5, connected: Some(70_000), secured: Some(900_000), ..Stamps::default() };
+        run.recorder.opened(1, &stamps, Negotiated { security: Some(security), ..Negotiated::default() });
         run.tick();
     }
     run.totals

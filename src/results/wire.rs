@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Active, End, Manifest, Timing};
-use crate::{clock::Nanos, measure::Kind};
+use crate::{clock::Nanos, measure::Kind, protocol::Negotiated};
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,13 @@ pub(super) struct PhaseLine {
     /// Opened, reused.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) connections: [u64; 2],
+    /// What was agreed on, and for how many connections.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) negotiated: Vec<(Negotiated, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connect: Option<Dist>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<Dist>,
     #[serde(skip_serializing_if = "is_default")]
     pub(super) script_errors: Messages,
     #[serde(skip_serializing_if = "is_default")]

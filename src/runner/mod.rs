@@ -4,6 +4,7 @@
 mod conclude;
 mod conduct;
 mod demo;
+mod endpoints;
 mod health;
 mod manifest;
 mod preflight;
@@ -28,9 +29,10 @@ use self::{
     conclude::{Ran, conclude, planned_arrivals},
     conduct::{Conductor, View, Watcher},
     demo::Demo,
+    endpoints::endpoints,
     progress::Progress,
     record::Recording,
-    thread::{Assignment, endpoints},
+    thread::Assignment,
 };
 use crate::{
     clock::{Clock, Nanos},
@@ -141,7 +143,8 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         progress.note(&warning);
     }
     if !options.no_preflight {
-        preflight::reach_targets(&endpoints(&plan), &guard)
+        endpoints(&plan)
+            .and_then(|endpoints| preflight::reach_targets(endpoints, &guard))
             .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     }
     let seed = options.seed.unwrap_or_else(random_seed);

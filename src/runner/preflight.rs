@@ -1,12 +1,17 @@
 //! What can be known to fail is tried before the run.
 
-use std::{net::ToSocketAddrs, time::Duration};
+use std::{
+    net::ToSocketAddrs,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::{
-    http::{AddressGuard, Endpoint},
+    clock::Clock,
+    http::{AddressGuard, Endpoint, HttpTransport},
     plan::{Load, Plan},
+    protocol::{TargetId, Transport},
 };
 
 /// How long a target may take to accept the first connection.
@@ -43,13 +48,13 @@ fn users_max(load: &Load) -> u64 {
     }
 }
 
-/// Connects once to every target.
+/// Connects once to every target, and shakes hands where it speaks TLS.
 ///
 /// # Errors
 /// What to tell the user, for the first target that cannot be reached.
-pub(super) fn reach_targets(endpoints: &[Endpoint], guard: &AddressGuard) -> Result<(), String> {
+pub(super) fn reach_targets(endpoints: Vec<Endpoint>, guard: &AddressGuard) -> Result<(), String> {
     for endpoint in endpoints {
-        let Endpoint { host, port, .. } = endpoint;
+        let Endpoint { host, port, .. } = &endpoint;
         let addresses: Vec<_> = match (host.as_str(), *port).to_socket_addrs() {
             Ok(addresses) => addresses.collect(),
             Err(error) => {
@@ -82,6 +87,32 @@ pub(super) fn reach_targets(endpoints: &[Endpoint], guard: &AddressGuard) -> Res
                  help: {help}"
             ));
         }
+        if endpoint.tls.is_some() {
+            secure(endpoint, guard)?;
+        }
     }
     Ok(())
+}
+
+/// Opens a connection the way a run will.
+fn secure(endpoint: Endpoint, guard: &AddressGuard) -> Result<(), String> {
+    let name = format!("{}:{}", endpoint.host, endpoint.port);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("failed to start a runtime: {error}"))?;
+    let transport = HttpTransport::new(
+        Clock::real(Instant::now()),
+        vec![Endpoint { connect_timeout: PATIENCE, ..endpoint }],
+        guard.clone(),
+    );
+    let session = transport.session();
+    let opened = tokio::task::LocalSet::new().block_on(&runtime, transport.open(&session, TargetId(0)));
+    opened.map_err(|failure| {
+        let advice = failure.kind.advice();
+        format!(
+            "the target {name} is reached, but no secure connection comes to stand ({failure})\n\
+             help: {advice}; --no-preflight runs nevertheless"
+        )
+    })
 }

@@ -9,13 +9,14 @@ use tokio::{
     task::LocalSet,
 };
 
+use super::endpoints::endpoints;
 use crate::{
     clock::{Clock, MILLISECOND, Nanos, SECOND},
     engine::{Event, PhaseEnd, Worker, WorkerParts, flow::Call, host::Host, timer},
-    http::{AddressGuard, Endpoint, HttpTransport},
+    http::{AddressGuard, HttpTransport},
     measure::{Recorder, Snapshot},
     pace::Segment,
-    plan::{PhaseId, Plan},
+    plan::PhaseId,
     script::{self, LoadOptions},
 };
 
@@ -228,7 +229,7 @@ fn build(assignment: &Assignment, host: Host, reports: &Reports) -> Result<Built
     let hash = plan.hash();
     let drawers = loaded.drawers.clone();
     let recorder = Rc::new(RefCell::new(Recorder::new()));
-    let transport = HttpTransport::new(host.clock.clone(), endpoints(&plan), assignment.guard.clone());
+    let transport = HttpTransport::new(host.clock.clone(), endpoints(&plan)?, assignment.guard.clone());
     let buffers = transport.buffers();
     let script = Rc::new(script::Runtime::new(
         loaded,
@@ -252,18 +253,4 @@ fn build(assignment: &Assignment, host: Host, reports: &Reports) -> Result<Built
         events: Box::new(move |event| drop(events.send((index, Report::Event(event))))),
     });
     Ok(((worker, hash), script))
-}
-
-/// Where a plan's targets are.
-pub(super) fn endpoints(plan: &Plan) -> Vec<Endpoint> {
-    plan.targets
-        .iter()
-        .map(|target| {
-            let host = target.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-            let mut endpoint = Endpoint::new(host, target.url.port_or_known_default().unwrap_or(80));
-            endpoint.tls = target.url.scheme() == "https";
-            endpoint.keepalive = target.keepalive;
-            endpoint
-        })
-        .collect()
 }

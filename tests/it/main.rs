@@ -17,4 +17,5 @@ mod same_traffic;
 mod script_faults;
 mod slos;
 mod target_faults;
+mod tls;
 mod truth;

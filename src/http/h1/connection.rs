@@ -12,7 +12,7 @@ use super::{Progress, ResponseReader};
 use crate::{
     clock::{Clock, Nanos},
     http::{deadline::DeadlineTimer, stream::Stream, system},
-    protocol::{BufferPool, ErrorKind, Exchange, Failure, Stamps},
+    protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Stamps},
 };
 
 /// Size of the memory that all connections of a worker read into, in bytes. Large enough that big bodies need
@@ -38,6 +38,7 @@ impl Default for Scratch {
 pub struct Connection {
     stream: Stream,
     timer: DeadlineTimer,
+    negotiated: Negotiated,
 }
 
 /// An exchange on its way over a connection.
@@ -57,8 +58,13 @@ pub struct Request<'a> {
 
 impl Connection {
     /// A connection over `stream`; `timer` may be armed already.
-    pub fn new(stream: Stream, timer: DeadlineTimer) -> Self {
-        Self { stream, timer }
+    pub fn new(stream: Stream, timer: DeadlineTimer, negotiated: Negotiated) -> Self {
+        Self { stream, timer, negotiated }
+    }
+
+    /// What it agreed on with the server.
+    pub fn negotiated(&self) -> Negotiated {
+        self.negotiated
     }
 
     /// The connection waits for a request: no byte has come and it was not closed, as far as is known.
@@ -119,13 +125,15 @@ impl<'a> Request<'a> {
             match stream.poll_write(cx, &self.wire[self.written..]) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(len)) => {
-                    self.written += len;
-                    if self.written == self.wire.len() {
-                        stamps.sent = Some(self.clock.now());
-                    }
-                }
+                Poll::Ready(Ok(len)) => self.written += len,
                 // The server may have answered and closed without waiting for the rest: read on.
+                Poll::Ready(Err(error)) => self.write_error = Some(error),
+            }
+        }
+        if stamps.sent.is_none() && self.write_error.is_none() {
+            match stream.poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => stamps.sent = Some(self.clock.now()),
                 Poll::Ready(Err(error)) => self.write_error = Some(error),
             }
         }
@@ -148,6 +156,10 @@ impl<'a> Request<'a> {
             let now = self.clock.now();
             stamps.end = now;
             let progress = match read {
+                // TLS that ends without saying so: what came may be a part of what was sent.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Err(self.reader.close().err().map_or_else(cut_off, |failure| self.closed(failure)))
+                }
                 Err(error) => Err(self.broke(&error)),
                 Ok(()) if buffer.filled().is_empty() => {
                     self.reader.close().map(|()| Progress::Done).map_err(|failure| self.closed(failure))
@@ -207,6 +219,11 @@ impl<'a> Request<'a> {
             format!("request sent, {received} bytes received")
         }
     }
+}
+
+/// A body that ends with the connection is whole only where TLS says that it ends (RFC 9112, section 9.8).
+fn cut_off() -> Failure {
+    Failure::new(ErrorKind::TruncatedBody, "the connection ended without TLS's end, which the body's end hangs on")
 }
 
 fn stale(how: &str) -> Failure {

@@ -3,6 +3,7 @@
 mod connecting;
 mod keeping;
 mod reading;
+mod secure;
 
 use std::{
     future::Future,

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     clock::Nanos,
     measure::{
-        CheckCounts, Connections, Custom, Distribution, Gauge, Gauges, IterationCounts, IterationResult, MessageCounts,
-        OTHER, PhaseFigures, errors::cut, tally::Tally,
+        CheckCounts, Custom, Distribution, Gauge, Gauges, IterationCounts, IterationResult, MessageCounts, OTHER,
+        PhaseFigures, connections::ConnectionTally, errors::cut, tally::Tally,
     },
 };
 
@@ -27,7 +27,7 @@ pub(super) struct PhaseRecord {
     counts: BTreeMap<Arc<str>, u64>,
     gauges_custom: BTreeMap<Arc<str>, Option<Gauge>>,
     timings: BTreeMap<Arc<str>, Tally>,
-    connections: Connections,
+    pub(super) connections: ConnectionTally,
     pub(super) script_errors: MessageCounts,
     pub(super) failure_reasons: MessageCounts,
     pub(super) gauges: Gauges,
@@ -89,11 +89,6 @@ impl PhaseRecord {
         entry(&mut self.timings, name).record(nanos);
     }
 
-    #[inline]
-    pub(super) fn connection(&mut self, reused: bool) {
-        *(if reused { &mut self.connections.reused } else { &mut self.connections.opened }) += 1;
-    }
-
     pub(super) fn take(&mut self) -> PhaseFigures {
         let checks = taken(&mut self.checks, |counts| {
             Some(std::mem::take(counts)).filter(|counts| *counts != CheckCounts::default())
@@ -116,7 +111,7 @@ impl PhaseRecord {
             series: BTreeMap::new(),
             checks,
             custom,
-            connections: std::mem::take(&mut self.connections),
+            connections: self.connections.take(),
             script_errors: std::mem::take(&mut self.script_errors),
             failure_reasons: std::mem::take(&mut self.failure_reasons),
         }

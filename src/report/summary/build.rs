@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CheckSummary, CustomSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary, rows::rows,
+    CheckSummary, CustomSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary,
+    connections::negotiated, rows::rows,
 };
 use crate::{
     clock::{Nanos, SECOND},
@@ -114,6 +115,7 @@ impl Summary {
             seed: input.seed,
             plan_hash: input.plan_hash.to_owned(),
             targets: outline.targets.clone(),
+            unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
             asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
@@ -227,6 +229,9 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
         mix: Vec::new(),
         connections_opened: figures.connections.opened,
         connections_reused: figures.connections.reused,
+        negotiated: negotiated(&figures.connections),
+        connect_us: Latency::record(&figures.connections.connect),
+        tls_us: Latency::record(&figures.connections.tls),
         in_flight_peak: gauges.in_flight.peak,
         users_peak: gauges.users.peak,
         script_errors: messages(&figures.script_errors),

@@ -2,6 +2,7 @@
 //! interface: additions only.
 
 mod build;
+mod connections;
 mod latency;
 mod rows;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub struct Summary {
     pub plan_hash: String,
     /// Where requests went, without credentials.
     pub targets: Vec<String>,
+    /// Those of them whose certificates were not verified.
+    pub unverified: Vec<String>,
     /// One entry for each condition of each SLO.
     pub slos: Vec<SloSummary>,
     /// Phases that ran, in the plan's order.
@@ -156,6 +159,12 @@ pub struct PhaseSummary {
     pub connections_opened: u64,
     /// Requests that found one open.
     pub connections_reused: u64,
+    /// What client and target agreed on, the most frequent first.
+    pub negotiated: Vec<NegotiatedSummary>,
+    /// Opening a TCP connection, without the look-up of its name.
+    pub connect_us: Latency,
+    /// TLS handshakes.
+    pub tls_us: Latency,
     /// The most iterations under way at once.
     pub in_flight_peak: u64,
     /// The most virtual users at work at once.
@@ -164,6 +173,21 @@ pub struct PhaseSummary {
     pub script_errors: Vec<MessageSummary>,
     /// Why iterations failed where no request did.
     pub failure_reasons: Vec<MessageSummary>,
+}
+
+/// What was agreed on for connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NegotiatedSummary {
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: &'static str,
+    /// `TLS 1.2` or `TLS 1.3`; null in cleartext.
+    pub tls: Option<&'static str>,
+    /// IANA's name of the cipher suite.
+    pub cipher: Option<String>,
+    /// Connections that were opened so; 0 where such a one was only used.
+    pub connections: u64,
+    /// Those of them whose handshake went on from an earlier one.
+    pub resumed: u64,
 }
 
 /// A request or a flow.

@@ -10,7 +10,7 @@ impl Summary {
     pub fn rewrite_texts(&mut self, rewrite: &dyn Fn(&str) -> String) {
         let each = |text: &mut String| *text = rewrite(text);
         self.ended_early.iter_mut().chain(&mut self.partial).chain(&mut self.title).for_each(each);
-        self.targets.iter_mut().chain(&mut self.notes).for_each(each);
+        self.targets.iter_mut().chain(&mut self.unverified).chain(&mut self.notes).for_each(each);
         self.facts = mem::take(&mut self.facts).iter().map(|(name, text)| (rewrite(name), rewrite(text))).collect();
         self.evidence.iter_mut().for_each(|evidence| each(&mut evidence.what));
         for slo in &mut self.slos {

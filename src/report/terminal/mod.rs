@@ -102,6 +102,10 @@ fn headline(page: &mut Page, summary: &Summary) {
     if let Some(title) = &summary.title {
         page.prose(0, Tone::Dim, &clean(title));
     }
+    if !summary.unverified.is_empty() {
+        let targets = clean(&summary.unverified.join(" "));
+        page.prose(0, Tone::Warning, &format!("TLS NOT VERIFIED: any certificate was believed of {targets}"));
+    }
     if let Some(reason) = &summary.ended_early {
         page.prose(0, Tone::Warning, &format!("ended early: {}", clean(reason)));
     }

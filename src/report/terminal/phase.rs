@@ -12,6 +12,7 @@ use crate::{
     clock::{Nanos, SECOND, format_nanos},
     judge::Unit,
     measure::Kind,
+    protocol::HttpVersion,
     report::{Latency, PhaseSummary, RowSummary},
 };
 
@@ -193,10 +194,40 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
         };
         page.prose(2, Tone::Dim, &format!("mix: {}", phase.mix.iter().map(entry).collect::<Vec<_>>().join(", ")));
     }
-    if phase.connections_opened + phase.connections_reused > 0 {
-        let line = format!("connections: {} opened, {} reused", phase.connections_opened, phase.connections_reused);
-        page.prose(2, Tone::Dim, &line);
+    connections(page, phase);
+}
+
+/// How many connections there were, what was agreed on for them, and what they cost, in a line.
+fn connections(page: &mut Page, phase: &PhaseSummary) {
+    if phase.connections_opened + phase.connections_reused == 0 {
+        return;
     }
+    let mut parts = vec![format!("{} opened, {} reused", phase.connections_opened, phase.connections_reused)];
+    for row in &phase.negotiated {
+        // What everybody expects of plain http needs no words.
+        if row.tls.is_none() && row.protocol == HttpVersion::Http1.name() && phase.negotiated.len() == 1 {
+            continue;
+        }
+        let mut text = row.protocol.to_owned();
+        if let (Some(tls), Some(cipher)) = (row.tls, &row.cipher) {
+            text.push_str(&format!(" over {tls} ({cipher})"));
+        }
+        if phase.negotiated.len() > 1 {
+            text.push_str(&format!(" × {}", row.connections));
+        }
+        if row.resumed > 0 {
+            text.push_str(&format!(", {} resumed", row.resumed));
+        }
+        parts.push(text);
+    }
+    for (what, latency) in [("connect", &phase.connect_us), ("TLS", &phase.tls_us)] {
+        if let (Some(median), Some(longest)) = (latency.p50, latency.max)
+            && phase.tls_us.count > 0
+        {
+            parts.push(format!("{what} p50 {} max {}", us(median), us(longest)));
+        }
+    }
+    page.prose(2, Tone::Dim, &format!("connections: {}", parts.join(" · ")));
 }
 
 fn us(value: u64) -> String {

@@ -1,6 +1,10 @@
 //! Data sets and their rows.
 
-use std::{path::Path, rc::Rc, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
@@ -140,21 +144,25 @@ const fn method(
 
 fn file(call: &Call<'_>, args: &[Dynamic], format: Format) -> Dynamic {
     let Some(path) = call.fixed_text(&args[0]) else { return add(call, "list", None) };
+    let table = locate(call, &path).and_then(|real| call.state.data_cache.table(&real, format));
+    add(call, &path, Some(table))
+}
+
+/// Where a file of the script lies, if it may be read.
+pub(super) fn locate(call: &Call<'_>, path: &str) -> Result<PathBuf, DataError> {
     // Relative to the file that names it, so that a module can bring its own data.
     let here = call.place().file;
     let base = match Path::new(&*here).parent() {
         Some(folder) if !here.is_empty() && !here.starts_with("std/") => folder.to_owned(),
         _ => call.state.folder.clone(),
     };
-    let table = match readable(call.state, &base, &path) {
-        Ok(real) => call.state.data_cache.table(&real, format),
-        Err(Refusal::Missing(why)) => Err(DataError { message: why, help: "paths are relative to the script".into() }),
-        Err(Refusal::Outside) => Err(DataError {
+    readable(call.state, &base, path).map_err(|refusal| match refusal {
+        Refusal::Missing(why) => DataError { message: why, help: "paths are relative to the script".into() },
+        Refusal::Outside => DataError {
             message: "it lies outside the script's folder".into(),
             help: "move it beside the script, or allow its folder with --allow-read DIR".into(),
-        }),
-    };
-    add(call, &path, Some(table))
+        },
+    })
 }
 
 /// Adds the data set to the plan. Where it could not be read (and that is reported), one empty row stands in.

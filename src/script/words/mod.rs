@@ -10,6 +10,7 @@ mod phase_draft;
 pub(super) mod request;
 pub(super) mod slo;
 pub(super) mod target;
+pub(super) mod target_tls;
 pub(super) mod unavailable;
 mod units;
 mod word;
@@ -39,6 +40,7 @@ const TABLES: &[&[Word]] = &[
     generators::WORDS,
     data::WORDS,
     target::WORDS,
+    target_tls::WORDS,
     request::WORDS,
     request::BODY_WORDS,
     request::DEFAULT_WORDS,

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetHandle(pub TargetId);
 
-const fn builder(
+pub(super) const fn builder(
     name: &'static str,
     takes: &'static str,
     usage: &'static str,
@@ -161,7 +161,7 @@ fn once(
     }
 }
 
-fn edit(call: &Call<'_>, handle: &Dynamic, change: impl FnOnce(&mut Target)) {
+pub(super) fn edit(call: &Call<'_>, handle: &Dynamic, change: impl FnOnce(&mut Target)) {
     let TargetHandle(id) = this(handle);
     change(&mut call.state.plan.borrow_mut().targets[usize::from(id.0)]);
 }
@@ -216,13 +216,6 @@ fn parse(call: &Call<'_>, text: &str) -> Option<url::Url> {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             call.wrong("the target's URL holds a user name", "use `.basic(user, secret(\"PASSWORD\"))`");
             None
-        }
-        Ok(url) if url.scheme() == "https" => {
-            call.wrong(
-                "https targets are not available in this version",
-                "send to the plain port of the target, or to a proxy that speaks TLS with it",
-            );
-            Some(url)
         }
         Ok(url) => Some(url),
         Err(url::ParseError::RelativeUrlWithoutBase) => {

@@ -23,9 +23,6 @@ const fn word(on: super::Receiver, name: &'static str, takes: &'static str, abou
 
 pub(super) const WORDS: &[Word] = &[
     word(Target, "http2", "", "HTTP/2."),
-    word(Target, "insecure", "", "TLS without verification."),
-    word(Target, "ca", "path: string", "An own certificate authority."),
-    word(Target, "client_cert", "cert: string, key: string", "A client certificate."),
     word(Target, "connections", "n: int", "A fixed number of connections."),
     word(Target, "redirects", "n: int", "Following redirects."),
     word(Target, "cookies", "on?: bool", "A cookie jar for each virtual user."),

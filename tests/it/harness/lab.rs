@@ -35,7 +35,12 @@ impl TestLab {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.lab().addr())
+        self.lab().url()
+    }
+
+    /// The certificate of the authority behind its own.
+    pub fn authority(&self) -> String {
+        self.lab().authority().expect("it speaks TLS").to_owned()
     }
 
     /// Where the server is that breaks the rules.

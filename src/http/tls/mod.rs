@@ -1,0 +1,83 @@
+//! TLS: what a target asks of it, and what its failures mean.
+
+mod config;
+mod failure;
+mod verify;
+
+use std::sync::Arc;
+
+pub use config::{check_authority, check_identity};
+pub(super) use failure::{handshake_failure, kind_within};
+use rustls::{ClientConfig, ProtocolVersion};
+
+use crate::protocol::{CipherSuite, Failure, HttpVersion, Negotiated, Security, TlsVersion};
+
+/// A text of certificates, or of a key, in PEM.
+pub type Pem = Arc<[u8]>;
+
+/// What a target asks of TLS.
+#[derive(Debug, Clone)]
+pub struct TlsOptions {
+    /// The authorities whose certificates are believed, in place of the system's.
+    pub authority: Option<Pem>,
+    /// A certificate chain and its key, shown to servers that ask.
+    pub identity: Option<(Pem, Pem)>,
+    /// Certificates are verified.
+    pub verify: bool,
+    /// New connections go on from the handshakes of earlier ones.
+    pub resume: bool,
+}
+
+impl Default for TlsOptions {
+    fn default() -> Self {
+        Self { authority: None, identity: None, verify: true, resume: true }
+    }
+}
+
+/// TLS to one target, ready for handshakes. What it remembers of them, for resumption, is this worker's own.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    http1: Arc<ClientConfig>,
+}
+
+impl Tls {
+    /// TLS as `options` ask.
+    ///
+    /// # Errors
+    /// A text is no PEM, or a key does not belong to its certificate; for people, lower case.
+    pub fn new(options: &TlsOptions) -> Result<Self, String> {
+        let mut http1 = config::client_config(options)?;
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { http1: Arc::new(http1) })
+    }
+
+    pub(super) fn connector(&self) -> tokio_rustls::TlsConnector {
+        tokio_rustls::TlsConnector::from(self.http1.clone())
+    }
+}
+
+/// The name that a server's certificate must be for.
+///
+/// # Errors
+/// `Tls` for what can be no certificate's name.
+pub(super) fn server_name(host: &str) -> Result<rustls::pki_types::ServerName<'static>, Failure> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    // The root's dot belongs to the name of the host, but not to that in a certificate.
+    rustls::pki_types::ServerName::try_from(bare.strip_suffix('.').unwrap_or(bare).to_owned())
+        .map_err(|_| Failure::new(crate::protocol::ErrorKind::Tls, format!("{host} can be no certificate's name")))
+}
+
+/// What a finished handshake agreed on.
+pub(super) fn negotiated(connection: &rustls::ClientConnection) -> Negotiated {
+    let http = match connection.alpn_protocol() {
+        Some(b"h2") => HttpVersion::Http2,
+        _ => HttpVersion::Http1,
+    };
+    let version = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
+        _ => TlsVersion::Tls12,
+    };
+    let cipher = connection.negotiated_cipher_suite().map_or(0, |suite| u16::from(suite.suite()));
+    let resumed = connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+    Negotiated { http, security: Some(Security { version, cipher: CipherSuite(cipher), resumed }) }
+}
