@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod forms;
 mod lab;
 mod merge;
 mod report;

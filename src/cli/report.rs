@@ -8,11 +8,17 @@ use std::{
     process::ExitCode,
 };
 
-use super::{Color, code, complain, print};
+use super::{
+    Color, code, complain,
+    forms::{page, parse_form, parse_output},
+    print,
+};
 use crate::{
-    judge, report,
+    judge,
+    report::{self, Form},
     results::{self, ReadError},
-    runner::{self, Replayed},
+    runner::{self, Output, Outputs, Replayed},
+    script::Redactor,
 };
 
 /// What `loadr report` takes.
@@ -23,8 +29,20 @@ pub(super) struct Args {
     file: PathBuf,
 
     /// Print the summary as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["form", "template"])]
     json: bool,
+
+    /// Print the report in another form: json, markdown, junit, csv, prometheus, text
+    #[arg(long, value_name = "FORM", value_parser = parse_form, conflicts_with = "template")]
+    form: Option<&'static Form>,
+
+    /// Write the report to FILE in the form FORM
+    #[arg(short, long, value_name = "FORM=FILE", value_parser = parse_output)]
+    out: Vec<Output>,
+
+    /// Print the report by the template in FILE (in the language of Jinja)
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
 
     /// Write HdrHistogram logs, one for each phase, into DIR
     #[arg(long, value_name = "DIR")]
@@ -42,10 +60,18 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         return refuse(&format!("failed to write logs into {}: {error}", folder.display()));
     }
     let summary = &replayed.summary;
-    if arguments.json {
-        print(&format!("{}\n", report::json(summary)));
-    } else {
-        print(&report::terminal::render(summary, report::terminal::width(), color.on(&io::stdout())));
+    // The file holds no secrets: they were taken out before it was written.
+    let written = Outputs::create(&arguments.out).and_then(|outputs| outputs.write(summary, &Redactor::default()));
+    if let Err(message) = written {
+        return refuse(&message);
+    }
+    let form = arguments.form.or_else(|| arguments.json.then(|| report::form("json")).flatten());
+    match form {
+        Some(form) => print(&format!("{}\n", (form.render)(summary).trim_end_matches('\n'))),
+        None => match page(summary, arguments.template.as_deref(), color) {
+            Ok(page) => print(&page),
+            Err(message) => return refuse(&message),
+        },
     }
     if let Some(why) = &summary.partial {
         complain(&format!("warning: {} is partial: {why}", arguments.file.display()));

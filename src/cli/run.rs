@@ -2,11 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Color, code, complain, print};
+use super::{
+    Color, code, complain,
+    forms::{page, parse_output},
+    print,
+};
 use crate::{
+    judge,
     pace::Segment,
     report,
-    runner::{self, RunOptions},
+    runner::{self, Output, RunOptions},
 };
 
 /// What `loadr run` takes.
@@ -36,17 +41,37 @@ pub(super) struct Args {
     #[arg(long, value_name = "I/N", value_parser = parse_segment)]
     segment: Option<Segment>,
 
+    /// Write the report to FILE in the form FORM: json, markdown, junit, csv, prometheus, text
+    #[arg(short = 'o', long = "out", value_name = "FORM=FILE", value_parser = parse_output)]
+    out: Vec<Output>,
+
     /// Write the summary to FILE as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
     /// Write the run file to FILE; unless given, it is NAME-TIME.loadr in the current folder
-    #[arg(short, long, value_name = "FILE", conflicts_with = "no_results")]
-    out: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "no_results")]
+    results: Option<PathBuf>,
 
     /// Write no run file
     #[arg(long)]
     no_results: bool,
+
+    /// Write a comment for a pull request to FILE
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+
+    /// Write a JUnit report to FILE
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Write a table of all requests to FILE
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    /// Print the report by the template in FILE (in the language of Jinja)
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
 
     /// Leave out `setup`
     #[arg(long)]
@@ -77,8 +102,22 @@ pub(super) struct Args {
     allow_target: Vec<String>,
 }
 
+impl Args {
+    /// All files that were asked for.
+    fn outputs(&self) -> Vec<Output> {
+        let short = [("json", &self.json), ("markdown", &self.markdown), ("junit", &self.junit), ("csv", &self.csv)];
+        let short = short
+            .into_iter()
+            .filter_map(|(name, path)| Some(Output { form: report::form(name)?, path: path.clone()? }));
+        self.out.iter().cloned().chain(short).collect()
+    }
+}
+
 pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
-    let stdout = std::io::stdout();
+    if let Err(message) = arguments.template.as_deref().map_or(Ok(()), |path| runner::read_template(path).map(drop)) {
+        complain(&format!("error: {message}"));
+        return code(judge::ExitCode::NotStarted);
+    }
     let options = RunOptions {
         script: arguments.script.clone(),
         env: arguments.env.clone(),
@@ -91,8 +130,8 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         no_preflight: arguments.no_preflight,
         strict: arguments.strict,
         quiet: arguments.quiet,
-        json: arguments.json.clone(),
-        out: arguments.out.clone(),
+        outputs: arguments.outputs(),
+        results: arguments.results.clone(),
         no_results: arguments.no_results,
         arguments: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         allow_read: arguments.allow_read.clone(),
@@ -101,7 +140,13 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     };
     match runner::run(&options) {
         Ok(summary) => {
-            print(&report::terminal::render(&summary, report::terminal::width(), color.on(&stdout)));
+            match page(&summary, arguments.template.as_deref(), color) {
+                Ok(page) => print(&page),
+                Err(message) => {
+                    complain(&format!("error: {message}"));
+                    return code(judge::ExitCode::NotStarted);
+                }
+            }
             ExitCode::from(summary.exit_code)
         }
         Err(not_run) => {

@@ -3,12 +3,22 @@
 //! Text that may come from a server or a script is data here: it is stripped of control characters before
 //! it is shown.
 
+mod csv;
+mod form;
 mod json;
+mod junit;
 mod load;
+mod markdown;
 mod progress;
+mod prometheus;
+#[cfg(test)]
+mod samples;
 mod summary;
+mod template;
 pub mod terminal;
+mod words;
 
+pub use form::{FORMS, Form, form};
 pub use json::json;
 pub use load::describe;
 pub use progress::{ProgressView, progress_line};
@@ -16,3 +26,4 @@ pub use summary::{
     CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary,
     PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, phase_views,
 };
+pub use template::Template;

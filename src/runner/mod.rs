@@ -7,6 +7,7 @@ mod demo;
 mod endpoints;
 mod health;
 mod manifest;
+mod output;
 mod preflight;
 mod progress;
 mod record;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub use conduct::{Conducted, Signal};
+pub use output::{Output, Outputs, read_template};
 use rand::Rng;
 pub use replay::{Replayed, open, replay};
 use tokio::sync::mpsc::unbounded_channel;
@@ -71,10 +73,10 @@ pub struct RunOptions {
     pub strict: bool,
     /// No progress and no notes on standard error.
     pub quiet: bool,
-    /// Where the summary goes as JSON.
-    pub json: Option<PathBuf>,
+    /// Files that the report is written to.
+    pub outputs: Vec<Output>,
     /// The run file; named after script and time, in the current folder, unless given.
-    pub out: Option<PathBuf>,
+    pub results: Option<PathBuf>,
     /// Write no run file.
     pub no_results: bool,
     /// The command line, for the run file.
@@ -131,8 +133,8 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
              help: write target(env(\"TARGET\", \"http://127.0.0.1:8080\"))",
         ));
     }
-    let mut output = open_output(options)?;
-    let out = options.out.as_deref().map(create_named).transpose()?;
+    let outputs = Outputs::create(&options.outputs).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
+    let out = options.results.as_deref().map(create_named).transpose()?;
     let guard = AddressGuard::new(&options.allow_target);
     let workers = worker_count(&plan, options.workers);
     let progress = Progress::new(&plan, options.quiet, redactor.clone());
@@ -208,10 +210,7 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         None => {}
     }
     summary.rewrite_texts(&|text| redactor.redact(text).into_owned());
-    if let Some(file) = &mut output {
-        write_json(file, &summary, &redactor)
-            .map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to write the summary: {error}")))?;
-    }
+    outputs.write(&summary, &redactor).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     drop(demo);
     Ok(summary)
 }
@@ -245,19 +244,6 @@ fn scout(options: &RunOptions, load: &LoadOptions) -> Result<Scouted, NotRun> {
         NotRun::new(if missing { ExitCode::NotStarted } else { ExitCode::Script }, text)
     })?;
     Ok(scouted)
-}
-
-fn open_output(options: &RunOptions) -> Result<Option<File>, NotRun> {
-    options
-        .json
-        .as_ref()
-        .map(|path| {
-            File::create(path).map_err(|error| {
-                let message = format!("failed to create {}: {error}\nhelp: nothing was sent", path.display());
-                NotRun::new(ExitCode::NotStarted, message)
-            })
-        })
-        .transpose()
 }
 
 /// Creates the run file that was asked for by name.
@@ -313,14 +299,6 @@ impl Watcher for Watchers {
     fn say(&mut self, line: &str) {
         self.progress.say(line);
     }
-}
-
-fn write_json(file: &mut File, summary: &Summary, redactor: &Redactor) -> std::io::Result<()> {
-    use std::io::Write;
-    let text = report::json(summary);
-    file.write_all(redactor.redact(&text).as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
 }
 
 /// A worker for each core, but no more than there is work to share.

@@ -7,6 +7,7 @@ mod harness;
 
 mod bad_input;
 mod docs;
+mod forms;
 mod interruption;
 mod layers;
 mod main_job;

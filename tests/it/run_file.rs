@@ -58,7 +58,7 @@ fn the_report_of_the_file_is_what_the_run_printed() {
     let (file, json) = (folder.path().join("run.loadr"), folder.path().join("run.json"));
     let ran = Program::new(["run", "mix.rhai", "--seed", "7", "--workers", "2", "--json"])
         .arg(&json)
-        .arg("-o")
+        .arg("--results")
         .arg(&file)
         .arg("-e")
         .arg(format!("TARGET={}", lab.url()))
@@ -89,7 +89,7 @@ fn a_killed_run_loses_at_most_its_last_seconds() {
     let file = folder.path().join("run.loadr");
     let script = "let shop = target(env(\"TARGET\"));\n\
                   phase(\"long\").run(get(\"/health\")).rate(100.per_second).during(10.min);";
-    let running = Program::run_against(script, &lab.url()).arg("-o").arg(&file).start();
+    let running = Program::run_against(script, &lab.url()).arg("--results").arg(&file).start();
     until("seven seconds of requests", Duration::from_secs(60), || lab.seen() >= 7 * RATE);
     running.signal(Signal::KILL);
     let seen = lab.seen();
@@ -117,7 +117,7 @@ fn parts_are_added_up_and_strangers_refused() {
     let part = |name: &str, segment: &str, seed: &str| {
         let file = folder.path().join(name);
         let program = Program::run_against(script, &lab.url()).args(["--segment", segment, "--seed", seed]);
-        program.arg("-o").arg(&file).run().expect(0);
+        program.arg("--results").arg(&file).run().expect(0);
         file
     };
     let (first, second) = (part("1.loadr", "1/2", "7"), part("2.loadr", "2/2", "7"));
@@ -152,7 +152,7 @@ const SHORT: &str = "let shop = target(env(\"TARGET\"));\nphase(\"p\").run(get(\
 #[test]
 fn a_full_disk_ends_no_run() {
     let lab = TestLab::start();
-    let ended = Program::run_against(SHORT, &lab.url()).args(["--quiet", "-o", "/dev/full"]).run();
+    let ended = Program::run_against(SHORT, &lab.url()).args(["--quiet", "--results", "/dev/full"]).run();
     ended.expect(95);
     assert_eq!(lab.seen(), 200, "{ended}");
     assert_eq!(ended.figures().0["exit_code"], 95);
@@ -160,7 +160,7 @@ fn a_full_disk_ends_no_run() {
     assert!(ended.stdout.contains("VALID") || ended.stdout.contains("SUSPECT"), "{ended}");
     // What is worse comes first.
     let failing = format!("{SHORT}\nslo(\"impossible\", #{{ p50: \"< 1us\" }});");
-    Program::run_against(&failing, &lab.url()).args(["-o", "/dev/full"]).run().expect(99);
+    Program::run_against(&failing, &lab.url()).args(["--results", "/dev/full"]).run().expect(99);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_run_names_its_file_unless_told_otherwise() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("the run is in {}", names[0])));
     run(&[]);
     assert_eq!(files().len(), 2, "no run overwrites another's file");
-    let refused = Program::run_against(SHORT, &lab.url()).args(["-o", "no/such/folder/x.loadr"]).run();
+    let refused = Program::run_against(SHORT, &lab.url()).args(["--results", "no/such/folder/x.loadr"]).run();
     assert_eq!(refused.code, Some(1), "{refused}");
     assert!(refused.stderr.contains("nothing was sent"), "{refused}");
     assert_eq!(lab.seen(), 600);
@@ -254,7 +254,7 @@ fn logs_are_read_by_hdrhistograms_own_library() {
     let file = folder.path().join("run.loadr");
     let script = "let shop = target(env(\"TARGET\"));\n\
                   phase(\"a b\").run(get(\"/lab/fixed?ms=5\").name(\"five, ms\")).rate(100.per_second).during(2.s);";
-    let ran = Program::run_against(script, &lab.url()).arg("-o").arg(&file).run();
+    let ran = Program::run_against(script, &lab.url()).arg("--results").arg(&file).run();
     ran.expect(0);
     let logs = folder.path().join("logs");
     let ended = report(&file, &["--hlog", logs.to_str().expect("UTF-8")]);

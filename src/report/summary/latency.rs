@@ -123,6 +123,21 @@ impl Latency {
         })
     }
 
+    /// The figure of that name: a percentile such as `p95`, `min` or `max`, in microseconds.
+    pub fn get(&self, name: &str) -> Option<u64> {
+        match name {
+            "min" => self.min,
+            "max" => self.max,
+            "p50" => self.p50,
+            "p75" => self.p75,
+            "p90" => self.p90,
+            "p95" => self.p95,
+            "p99" => self.p99,
+            "p99_9" => self.p99_9,
+            _ => None,
+        }
+    }
+
     /// Whether the figure of that name is a lower bound.
     pub fn is_at_least(&self, name: &str) -> bool {
         self.at_least.contains(&name)

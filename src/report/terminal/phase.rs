@@ -9,11 +9,12 @@ use super::{
     text::clean,
 };
 use crate::{
-    clock::{Nanos, SECOND, format_nanos},
     judge::Unit,
-    measure::Kind,
     protocol::HttpVersion,
-    report::{Latency, PhaseSummary, RowSummary},
+    report::{
+        Latency, PhaseSummary, RowSummary,
+        words::{self, percent, rate, row_name, seconds, us},
+    },
 };
 
 /// From this width on, service times stand beside response times instead of below.
@@ -55,28 +56,14 @@ fn header(page: &mut Page, phase: &PhaseSummary) {
 }
 
 fn outcomes(page: &mut Page, phase: &PhaseSummary) {
-    let mut parts = vec![format!("offered {}", phase.offered), format!("ok {}", phase.ok)];
-    let counts = [
-        ("errors", phase.errors),
-        ("timeouts", phase.timeouts),
-        ("expired", phase.expired),
-        ("dropped", phase.dropped),
-        ("interrupted", phase.interrupted),
-    ];
-    parts.extend(counts.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{word} {n}")));
-    if phase.planned.is_some_and(|planned| planned > phase.offered) {
-        parts.push(format!("not dispatched {}", phase.planned.unwrap_or(0) - phase.offered));
-    }
+    let parts: Vec<String> = words::outcomes(phase).iter().map(|(word, n)| format!("{word} {n}")).collect();
     let mut pace = Vec::new();
-    let rate = |value: f64| Unit::PerSecond.text((value * 10.0).round() / 10.0);
     if let Some(asked) = phase.rate_asked {
         pace.push(format!("rate asked {}, achieved {}", rate(asked), rate(phase.rate_achieved)));
     } else if phase.rate_achieved > 0.0 {
         pace.push(format!("rate {}", rate(phase.rate_achieved)));
     }
-    // To the millisecond: what a phase took beyond its plan is of interest, its microseconds are not.
-    let span = (phase.duration_s * 1e3).round() as Nanos * (SECOND / 1_000);
-    pace.push(format!("in {}", format_nanos(span)));
+    pace.push(format!("in {}", seconds(phase.duration_s)));
     if let (true, Some(p50), Some(p99)) = (phase.is_open, phase.lateness_us.p50, phase.lateness_us.p99) {
         pace.push(format!("lateness p50 {} p99 {}", us(p50), us(p99)));
     }
@@ -108,17 +95,16 @@ fn rows(page: &mut Page, phase: &PhaseSummary) {
     let mut withheld = BTreeMap::new();
     for row in all {
         let tone = if phase.warmup { Tone::Dim } else { Tone::Plain };
-        let (indent, name) = match (&row.class, row.kind) {
-            (Some(class), _) => (2, clean(class)),
-            (None, Kind::Flow) => (0, format!("flow {}", clean(&row.name))),
-            (None, Kind::Request) => (0, clean(&row.name)),
+        let (indent, name) = match &row.class {
+            Some(class) => (2, clean(class)),
+            None => (0, clean(&row_name(row))),
         };
         let failed = row.offered - row.ok;
         let mut cells = vec![
             plain(row.offered.to_string()),
             plain(row.ok.to_string()),
             (failed.to_string(), if failed > 0 { Tone::Bad } else { Tone::Plain }),
-            plain(if row.rate > 0.0 { Unit::PerSecond.text((row.rate * 10.0).round() / 10.0) } else { String::new() }),
+            plain(if row.rate > 0.0 { rate(row.rate) } else { String::new() }),
         ];
         cells.extend(latency(&row.response_us, &mut withheld));
         let service = latency(&row.service_us, &mut withheld);
@@ -188,7 +174,6 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
         page.prose(2, tone, &format!("{mark} check {}: {} passed{failed} ({share})", clean(&check.name), check.passed));
     }
     if phase.mix.len() > 1 {
-        let percent = |share: f64| Unit::Share.text((share * 1e3).round() / 1e3);
         let entry = |mix: &crate::report::MixSummary| {
             format!("{} {} of {}", clean(&mix.name), percent(mix.achieved), percent(mix.asked))
         };
@@ -228,8 +213,4 @@ fn connections(page: &mut Page, phase: &PhaseSummary) {
         }
     }
     page.prose(2, Tone::Dim, &format!("connections: {}", parts.join(" · ")));
-}
-
-fn us(value: u64) -> String {
-    format_nanos(value.saturating_mul(1_000))
 }

@@ -5,11 +5,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::{
-    clock::{MILLISECOND, SECOND},
-    measure::{Kind, SampleResult, synthetic::Synthetic},
-    plan::{Load, Phase},
-    protocol::ErrorKind,
-    report::summary::tests::{phase, plan, slo, summary, sustained},
+    clock::MILLISECOND,
+    measure::synthetic::Synthetic,
+    plan::Load,
+    report::{
+        samples::{classes, down, healthy, hostile, troubled},
+        summary::tests::{phase, plan, slo, summary, sustained},
+    },
 };
 
 /// A snapshot, after checking that no line is wider than asked and none ends in spaces.
@@ -22,35 +24,6 @@ fn shown(summary: &Summary, width: usize) -> String {
     text
 }
 
-fn healthy() -> Summary {
-    let mut run = Synthetic::new();
-    run.spread(0, "item", 60, 2, 30);
-    run.recorder.load(0, 10, 10, 0);
-    run.tick();
-    for second in 0..20u64 {
-        run.spread(1, "item", 80, 1, 9);
-        for k in 0..80 {
-            run.request(1, 1, "GET /health", "", SampleResult::Ok, 300_000 + k * 1_000 + second);
-        }
-        run.recorder.load(1, 7, 0, 0);
-        run.recorder.check(1, "has id", true);
-        run.tick();
-    }
-    run.sample(Kind::Request, 2, "POST /login", "", SampleResult::Ok, 40 * MILLISECOND);
-    run.tick();
-    let warmup = Phase { warmup: true, ..phase("warm-up", Load::Users(vec![(Duration::ZERO, 10)])) };
-    let warmup = Phase { duration: Some(Duration::from_secs(5)), ..warmup };
-    let slos = vec![
-        slo("reads stay fast", Some("item"), &[("p95", "< 10ms"), ("p99", "< 25ms")]),
-        slo("nothing fails", None, &[("errors", "< 1%")]),
-    ];
-    let mut plan = plan(&["item", "GET /health"], vec![warmup, sustained(160)], slos);
-    plan.title = Some("A shop under a weighted mix.".into());
-    plan.notes = vec!["run on a laptop".into()];
-    plan.facts = vec![("commit".into(), "abc123".into())];
-    summary(&run, &plan, &[None, Some(3_200)])
-}
-
 #[test]
 fn a_healthy_run() {
     insta::assert_snapshot!("healthy_80", shown(&healthy(), 80));
@@ -60,27 +33,7 @@ fn a_healthy_run() {
 
 #[test]
 fn a_failing_slo_and_an_inconclusive_one() {
-    let mut run = Synthetic::new();
-    for second in 0..20u64 {
-        run.spread(0, "item", 100, 1, 40);
-        for k in 0..3 {
-            run.request(0, 0, "item", "", SampleResult::FailedStatus, 2_000_000 + k);
-        }
-        if second % 5 == 0 {
-            run.request(0, 0, "item", "", SampleResult::Error(ErrorKind::Reset), 500_000);
-        }
-        run.tick();
-    }
-    let id = run.recorder.name(Kind::Request, "item");
-    run.recorder.error_example(0, id, ErrorKind::Reset, "connection reset by peer (os error 104)");
-    run.tick();
-    let slos = vec![
-        slo("reads stay fast", Some("item"), &[("p95", "< 10ms"), ("p99.9", "< 1s")]),
-        slo("few fail", None, &[("errors", "< 3%")]),
-        slo("of nothing", Some("itme"), &[("p95", "< 10ms")]),
-    ];
-    let plan = plan(&["item"], vec![sustained(103)], slos);
-    insta::assert_snapshot!("failing_80", shown(&summary(&run, &plan, &[Some(2_064)]), 80));
+    insta::assert_snapshot!("failing_80", shown(&troubled(), 80));
 }
 
 #[test]
@@ -98,27 +51,7 @@ fn an_invalid_run() {
 
 #[test]
 fn everything_down() {
-    let mut run = Synthetic::new();
-    let id = run.recorder.name(Kind::Request, "item");
-    run.recorder.error_example(0, id, ErrorKind::ConnectRefused, "127.0.0.1:8080: connection refused");
-    for _ in 0..20 {
-        for k in 0..50 {
-            run.request(0, 0, "item", "", SampleResult::Error(ErrorKind::ConnectRefused), 100_000 + k);
-        }
-        run.tick();
-    }
-    for (result, ns) in [
-        (SampleResult::Error(ErrorKind::Timeout), 30 * SECOND),
-        (SampleResult::Expired, 30 * SECOND),
-        (SampleResult::Dropped, 0),
-        (SampleResult::Interrupted, 3 * SECOND),
-    ] {
-        (0..20).for_each(|_| run.request(0, 0, "item", "", result, ns));
-    }
-    run.tick();
-    let slos = vec![slo("fast", None, &[("p95", "< 10ms")]), slo("nothing fails", None, &[("errors", "< 1%")])];
-    let plan = plan(&["item"], vec![sustained(54)], slos);
-    insta::assert_snapshot!("everything_down_80", shown(&summary(&run, &plan, &[Some(1_080)]), 80));
+    insta::assert_snapshot!("everything_down_80", shown(&down(), 80));
 }
 
 #[test]
@@ -133,45 +66,7 @@ fn a_burst_with_few_samples() {
 
 #[test]
 fn classes_flows_and_metrics_of_the_script() {
-    let mut run = Synthetic::new();
-    for second in 0..20u64 {
-        for k in 0..100u64 {
-            let (class, ms) = if k % 4 == 0 { ("miss", 20) } else { ("hit", 2) };
-            run.request(0, 0, "item", class, SampleResult::Ok, ms * MILLISECOND + k * 1_000);
-        }
-        run.sample(Kind::Flow, 0, "checkout", "", SampleResult::Ok, 250 * MILLISECOND);
-        run.sample(Kind::Flow, 0, "checkout", "", SampleResult::Failed, 50 * MILLISECOND);
-        run.recorder.count(0, "orders", 2);
-        run.recorder.gauge(0, "queue depth", second as f64 / 3.0, second);
-        run.recorder.timing(0, "render", (5 + second) * MILLISECOND);
-        run.recorder.check(0, "cart created", second % 2 == 0);
-        run.recorder.script_error(0, "mix.rhai:12:5", "function not found: tota");
-        run.recorder.failure(0, "no cart");
-        run.tick();
-    }
-    let slos = vec![slo("cache pays", None, &[("hit_ratio", "> 70%")])];
-    let plan = plan(&["item"], vec![sustained(100)], slos);
-    insta::assert_snapshot!("classes_80", shown(&summary(&run, &plan, &[Some(2_000)]), 80));
-}
-
-fn hostile() -> Summary {
-    let mut run = Synthetic::new();
-    let evil = "\x1b]0;owned\x07\x1b[2J\u{202e}gpj.exe\r\n| `x` <script>日本語日本語日本語日本語日本語";
-    run.request(0, 0, evil, evil, SampleResult::Ok, 1_000_000);
-    run.request(0, 0, evil, "", SampleResult::Error(ErrorKind::Protocol), 1_000_000);
-    let id = run.recorder.name(Kind::Request, evil);
-    run.recorder.error_example(0, id, ErrorKind::Protocol, evil);
-    run.recorder.check(0, evil, false);
-    run.recorder.script_error(0, evil, evil);
-    run.recorder.failure(0, evil);
-    run.recorder.count(0, evil, 1);
-    run.tick();
-    let mut plan = plan(&[], vec![sustained(1)], vec![slo(evil, Some(evil), &[("p95", "< 10ms")])]);
-    plan.phases[0].name = evil.into();
-    plan.notes = vec![evil.into()];
-    plan.facts = vec![(evil.into(), evil.into())];
-    plan.title = Some(evil.into());
-    summary(&run, &plan, &[Some(2)])
+    insta::assert_snapshot!("classes_80", shown(&classes(), 80));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::Read,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -120,7 +120,7 @@ impl Program {
         let mut child = self.command().stdout(stdout).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stdout = child.stdout.take().map(Output::of);
         let stderr = child.stderr.take().map(Output::of);
-        Running { child, stdout, stderr, started, limit: self.limit, folder: self.folder, _turn: turn }
+        Running { child, stdout, stderr, started, limit: self.limit, folder: Arc::new(self.folder), _turn: turn }
     }
 }
 
@@ -164,7 +164,7 @@ pub struct Running {
     stderr: Option<Output>,
     started: Instant,
     limit: Duration,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     _turn: Turn,
 }
 
@@ -200,7 +200,7 @@ impl Running {
             figures.assert_consistent();
             figures
         });
-        let folder = self.folder.path().to_owned();
+        let folder = self.folder.clone();
         Ended { code: status.code(), stdout, stderr, figures, took: self.started.elapsed(), folder }
     }
 
@@ -234,7 +234,7 @@ pub struct Ended {
     pub figures: Option<Figures>,
     /// From its start to its end.
     pub took: Duration,
-    folder: PathBuf,
+    folder: Arc<TempDir>,
 }
 
 impl Ended {
@@ -245,6 +245,20 @@ impl Ended {
     #[track_caller]
     pub fn figures(&self) -> &Figures {
         self.figures.as_ref().unwrap_or_else(|| panic!("no summary; {self}"))
+    }
+
+    /// The folder it ran in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file it left there.
+    ///
+    /// # Panics
+    /// There is none, or it is no text.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}; {self}"))
     }
 
     /// Asserts its exit code. Where the machine was too busy for a valid run, 97 stands for 0, 98 and 99:
@@ -259,7 +273,7 @@ impl Ended {
 
     /// Exit code, standard output and standard error, without what differs from run to run: for snapshots.
     pub fn transcript(&self) -> String {
-        let folder = self.folder.to_string_lossy();
+        let folder = self.folder.path().to_string_lossy();
         let code = self.code.map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
         let tidy = |text: &str| text.replace(&*folder, "[FOLDER]");
         format!("exit {code}\n--- stdout\n{}--- stderr\n{}", tidy(&self.stdout), tidy(&self.stderr))

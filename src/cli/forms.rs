@@ -1,0 +1,36 @@
+//! Which forms of the report are asked for, and the one that goes to standard output.
+
+use std::path::Path;
+
+use super::Color;
+use crate::{
+    report::{self, Form, Summary},
+    runner::{self, Output},
+};
+
+/// The report for standard output: by a template, or as the terminal shows it.
+///
+/// # Errors
+/// A text for the user: what is wrong with the template.
+pub(super) fn page(summary: &Summary, template: Option<&Path>, color: Color) -> Result<String, String> {
+    match template {
+        Some(path) => runner::read_template(path)?.render(&path.display().to_string(), summary),
+        None => Ok(report::terminal::render(summary, report::terminal::width(), color.on(&std::io::stdout()))),
+    }
+}
+
+/// `markdown`
+pub(super) fn parse_form(name: &str) -> Result<&'static Form, String> {
+    let known = || report::FORMS.iter().map(|form| form.name).collect::<Vec<_>>().join(", ");
+    report::form(name).ok_or_else(|| format!("there is no form `{name}`; known: {}", known()))
+}
+
+/// `markdown=FILE`
+pub(super) fn parse_output(text: &str) -> Result<Output, String> {
+    let (name, path) = text.split_once('=').unwrap_or((text, ""));
+    let form = parse_form(name)?;
+    match path {
+        "" => Err(format!("write {name}=FILE")),
+        path => Ok(Output { form, path: path.into() }),
+    }
+}

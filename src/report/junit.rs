@@ -1,0 +1,104 @@
+//! The report as JUnit's XML: a case for each condition of an SLO, for each check, and for the run itself.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Summary, words::percent};
+use crate::{
+    judge::{ExitCode, Validity, Verdict},
+    measure::clean_text,
+};
+
+/// Renders the report. An inconclusive SLO is a skipped case, unless the run was strict about it.
+pub(super) fn render(summary: &Summary) -> String {
+    let mut report = Report::new(summary.title.as_deref().map_or_else(|| "loadr".to_owned(), clean_text));
+    report.add_test_suites([run(summary), slos(summary)]);
+    report.add_test_suites(summary.phases.iter().filter(|phase| !phase.checks.is_empty()).map(|phase| {
+        let mut suite = TestSuite::new(format!("checks in {}", clean_text(&phase.name)));
+        suite.add_test_cases(phase.checks.iter().map(|check| {
+            let of = check.passed + check.failed;
+            let share = percent(check.passed as f64 / of.max(1) as f64);
+            let status = if check.failed == 0 {
+                TestCaseStatus::success()
+            } else {
+                failure(NonSuccessKind::Failure, format!("{} of {of} failed ({share} passed)", check.failed))
+            };
+            TestCase::new(clean_text(&check.name), status)
+        }));
+        suite
+    }));
+    // Text in memory: writing cannot fail for want of room, and no text holds what XML cannot.
+    report.to_string().unwrap_or_default()
+}
+
+fn run(summary: &Summary) -> TestSuite {
+    let evidence = || {
+        let lines = summary.evidence.iter().map(|it| format!("{}: {}, should be {}", it.what, it.value, it.limit));
+        clean_text(&lines.collect::<Vec<_>>().join("; "))
+    };
+    let validity = match summary.verdict {
+        Validity::Valid | Validity::Suspect => TestCaseStatus::success(),
+        Validity::Invalid => failure(NonSuccessKind::Error, evidence()),
+    };
+    let mut suite = TestSuite::new("run");
+    let mut case = TestCase::new("the figures are valid", validity);
+    if summary.verdict == Validity::Suspect {
+        case.set_system_out(format!("SUSPECT: {}", evidence()));
+    }
+    suite.add_test_case(case);
+    let ended = match &summary.ended_early {
+        Some(reason) => failure(NonSuccessKind::Error, clean_text(reason)),
+        None => TestCaseStatus::success(),
+    };
+    suite.add_test_case(TestCase::new("the run was whole", ended));
+    suite
+}
+
+fn slos(summary: &Summary) -> TestSuite {
+    let is_strict = summary.exit_code == ExitCode::Inconclusive.code();
+    let mut suite = TestSuite::new("SLOs");
+    for slo in &summary.slos {
+        let mut said = format!("{} is {}", slo.target, slo.actual_text);
+        if !slo.interval_text.is_empty() {
+            said += &format!(", 95 % interval {}", slo.interval_text);
+        }
+        if let Some(why) = &slo.why {
+            said += &format!("; {why}");
+        }
+        let status = match slo.verdict {
+            Verdict::Pass => TestCaseStatus::success(),
+            Verdict::Inconclusive if !is_strict => {
+                let mut skipped = TestCaseStatus::skipped();
+                skipped.set_message(clean_text(&format!("inconclusive: {said}")));
+                skipped
+            }
+            Verdict::Inconclusive | Verdict::Fail => failure(NonSuccessKind::Failure, clean_text(&said)),
+        };
+        let name = format!("{}: {}", clean_text(&slo.name), clean_text(&slo.target));
+        suite.add_test_case(TestCase::new(name, status));
+    }
+    suite
+}
+
+fn failure(kind: NonSuccessKind, message: String) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(message);
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{healthy, hostile, troubled};
+
+    #[test]
+    fn a_case_for_each_condition_and_check() {
+        insta::assert_snapshot!("healthy_junit", render(&healthy()));
+        insta::assert_snapshot!("troubled_junit", render(&troubled()));
+    }
+
+    #[test]
+    fn hostile_text_is_text() {
+        let page = render(&hostile());
+        assert!(!page.contains("<script") && !page.contains("]]>") && !page.contains('\u{1b}'), "{page}");
+    }
+}

@@ -1,0 +1,250 @@
+//! The report as a comment of a pull request: GitHub's Markdown, short, the verdict first, details folded away.
+
+use std::fmt::Write;
+
+use super::{
+    CustomSummary, PhaseSummary, RowSummary, SloSummary, Summary,
+    words::{figure, interval, mark, outcomes, percent, rate, row_name, seconds, us},
+};
+use crate::{
+    judge::{Severity, Unit, Validity, Verdict},
+    measure::clean_text,
+};
+
+/// A comment of GitHub's holds 65 536 characters.
+const BYTES_MAX: usize = 60_000;
+
+/// Renders the report; never longer than fits into a comment. What is cut is said.
+pub(super) fn render(summary: &Summary) -> String {
+    let mut page = String::new();
+    headline(&mut page, summary);
+    slos(&mut page, &summary.slos);
+    let mut left_out = 0;
+    for phase in summary.phases.iter().chain(&summary.asides) {
+        let text = section(phase);
+        if page.len() + text.len() > BYTES_MAX {
+            left_out += 1;
+        } else {
+            page.push_str(&text);
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(page, "{left_out} phases are left out: the comment would be too long.\n");
+    }
+    remarks(&mut page, summary);
+    page
+}
+
+fn headline(page: &mut String, summary: &Summary) {
+    let sign = match summary.exit_code {
+        0 => "✅",
+        _ => "❌",
+    };
+    let passed = summary.slos.iter().filter(|slo| slo.verdict == Verdict::Pass).count();
+    let title = summary.title.as_deref().map_or_else(|| "Load test".to_owned(), text);
+    let _ = writeln!(page, "### {sign} {title}\n");
+    let _ = writeln!(
+        page,
+        "**{}** · {passed} of {} SLO conditions pass · exit {} ({})\n",
+        summary.verdict.word(),
+        summary.slos.len(),
+        summary.exit_code,
+        summary.exit_meaning,
+    );
+    if let Some(reason) = &summary.ended_early {
+        let _ = writeln!(page, "> Ended early: {}\n", text(reason));
+    }
+    let all = summary.verdict != Validity::Valid;
+    for evidence in summary.evidence.iter().filter(|evidence| all || evidence.severity != Severity::Note) {
+        let (what, value, limit) = (text(&evidence.what), text(&evidence.value), text(&evidence.limit));
+        let _ = writeln!(page, "> {what}: {value}, should be {limit}. {}\n", text(&evidence.help));
+    }
+}
+
+fn slos(page: &mut String, slos: &[SloSummary]) {
+    if slos.is_empty() {
+        return;
+    }
+    page.push_str("| | SLO | target | actual | 95 % interval |\n|---|---|---|--:|---|\n");
+    for slo in slos {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} |",
+            mark(slo.verdict),
+            text(&slo.name),
+            text(&slo.target),
+            text(&slo.actual_text),
+            text(&slo.interval_text),
+        );
+    }
+    page.push('\n');
+    for slo in slos.iter().filter(|slo| slo.verdict != Verdict::Pass) {
+        if let Some(why) = &slo.why {
+            let _ = writeln!(page, "- {} ({}): {}", text(&slo.name), text(&slo.target), text(why));
+        }
+    }
+    page.push('\n');
+}
+
+fn section(phase: &PhaseSummary) -> String {
+    let mut page = String::new();
+    let counts: Vec<String> = outcomes(phase).iter().map(|(word, n)| format!("{word} {n}")).collect();
+    let warmup = if phase.warmup { ", warm-up, not counted" } else { "" };
+    let aside = if phase.load == "aside" { " (not counted)" } else { "" };
+    let _ = writeln!(
+        page,
+        "<details{}><summary><b>{}</b>{aside} {}{warmup}: {}</summary>\n",
+        if phase.warmup || phase.load == "aside" { "" } else { " open" },
+        text(&phase.name),
+        text(&phase.load_text),
+        counts.join(", "),
+    );
+    if let Some(asked) = phase.rate_asked {
+        let _ = writeln!(
+            page,
+            "Rate asked {}, achieved {} in {}; lateness p99 {}.\n",
+            rate(asked),
+            rate(phase.rate_achieved),
+            seconds(phase.duration_s),
+            phase.lateness_us.p99.map_or_else(|| "–".to_owned(), us),
+        );
+    } else if phase.rate_achieved > 0.0 {
+        let _ = writeln!(page, "Rate {} in {}.\n", rate(phase.rate_achieved), seconds(phase.duration_s));
+    }
+    table(&mut page, phase);
+    for row in phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none()) {
+        for failure in &row.failures {
+            let _ =
+                writeln!(page, "- {} × `{}` in {}: {}", failure.count, failure.kind, text(&row.name), failure.advice);
+        }
+    }
+    for error in &phase.script_errors {
+        let (place, message) = (text(&error.place), text(&error.message));
+        let _ = writeln!(page, "- {} × script error at {place}: {message}", error.count);
+    }
+    for reason in &phase.failure_reasons {
+        let _ = writeln!(page, "- {} × failed: {}", reason.count, text(&reason.message));
+    }
+    for check in &phase.checks {
+        let share = percent(check.passed as f64 / (check.passed + check.failed).max(1) as f64);
+        let sign = if check.failed == 0 { "✓" } else { "✗" };
+        let _ = writeln!(page, "- {sign} check {}: {share} of {}", text(&check.name), check.passed + check.failed);
+    }
+    page.push_str("\n</details>\n\n");
+    page
+}
+
+fn table(page: &mut String, phase: &PhaseSummary) {
+    let rows: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let title = if phase.is_open { "response time" } else { "request" };
+    let _ =
+        writeln!(page, "| {title} | offered | failed | p50 | p95 | 95 % interval of p95 | p99 | max | service p95 |");
+    page.push_str("|---|--:|--:|--:|--:|---|--:|--:|--:|\n");
+    for row in rows {
+        let name = match &row.class {
+            Some(class) => format!("↳ {}", text(class)),
+            None => text(&row_name(row)),
+        };
+        let response = &row.response_us;
+        let _ = writeln!(
+            page,
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            row.offered,
+            row.offered - row.ok,
+            figure(response, "p50"),
+            figure(response, "p95"),
+            interval(response, "p95"),
+            figure(response, "p99"),
+            figure(response, "max"),
+            figure(&row.service_us, "p95"),
+        );
+    }
+    page.push('\n');
+}
+
+fn remarks(page: &mut String, summary: &Summary) {
+    for metric in &summary.custom {
+        let _ = match metric {
+            CustomSummary::Count { name, value } => writeln!(page, "- {}: {value}", text(name)),
+            CustomSummary::Gauge { name, last, min, max } => {
+                let number = |value: f64| Unit::Any.text(value);
+                let (last, min, max) = (number(*last), number(*min), number(*max));
+                writeln!(page, "- {}: {last}, from {min} to {max}", text(name))
+            }
+            CustomSummary::Timing { name, us } => {
+                let (p50, p95) = (figure(us, "p50"), figure(us, "p95"));
+                writeln!(page, "- {}: {} times, p50 {p50}, p95 {p95}", text(name), us.count)
+            }
+        };
+    }
+    for note in &summary.notes {
+        let _ = writeln!(page, "- Note: {}", text(note));
+    }
+    for (name, value) in &summary.facts {
+        let _ = writeln!(page, "- {}: {} (not measured)", text(name), text(value));
+    }
+    let hash: String = summary.plan_hash.chars().take(12).collect();
+    let targets: Vec<String> = summary.targets.iter().map(|target| text(target)).collect();
+    let _ = writeln!(page, "\n<sub>loadr · seed {} · plan {hash} · {}</sub>", summary.seed, targets.join(" "));
+}
+
+/// Text of a script or a server: it must start no markup, mention nobody, and link nowhere. Entities say so in
+/// Markdown, in its tables and in the HTML within it alike; backslashes would not.
+fn text(raw: &str) -> String {
+    let clean = clean_text(raw);
+    let mut out = String::with_capacity(clean.len());
+    for (at, c) in clean.char_indices() {
+        let starts_link = || {
+            let rest = &clean[at..];
+            rest.starts_with("://") || (rest.starts_with('.') && clean[..at].to_ascii_lowercase().ends_with("www"))
+        };
+        match c {
+            '&' | '<' | '>' | '@' | '#' | '\\' | '`' | '*' | '_' | '[' | ']' | '!' | '|' | '~' | '$' => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            ':' | '.' if starts_link() => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{healthy, hostile, troubled};
+
+    #[test]
+    fn a_healthy_run() {
+        insta::assert_snapshot!(render(&healthy()));
+    }
+
+    #[test]
+    fn a_troubled_run() {
+        insta::assert_snapshot!(render(&troubled()));
+    }
+
+    #[test]
+    fn hostile_text_is_text() {
+        let page = render(&hostile());
+        for forbidden in ["<script", "<img", "](", "@admin", "](http", "\n# ", "http://evil"] {
+            assert!(!page.contains(forbidden), "{forbidden:?} in {page}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| ")).map(|line| line.matches('|').count());
+        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 10)), "{page}");
+    }
+
+    #[test]
+    fn it_fits_into_a_comment() {
+        let mut summary = healthy();
+        summary.phases = std::iter::repeat_n(summary.phases[1].clone(), 500).collect();
+        let page = render(&summary);
+        assert!(page.len() < 65_000, "{}", page.len());
+        assert!(page.contains("phases are left out"));
+    }
+}

@@ -1,0 +1,160 @@
+//! The report in Prometheus' text format, for a push gateway or a file that is scraped.
+
+use std::fmt::Write;
+
+use super::{Latency, PhaseSummary, RowSummary, Summary};
+use crate::{
+    judge::{Validity, Verdict},
+    measure::{Kind, clean_text},
+};
+
+/// Percentiles as Prometheus names them.
+const QUANTILES: [(&str, &str); 6] =
+    [("0.5", "p50"), ("0.75", "p75"), ("0.9", "p90"), ("0.95", "p95"), ("0.99", "p99"), ("0.999", "p99_9")];
+
+/// Renders the figures of a finished run. What the sample cannot carry is left out.
+pub(super) fn render(summary: &Summary) -> String {
+    let mut page = Page::default();
+    let verdict = match summary.verdict {
+        Validity::Valid => 0,
+        Validity::Suspect => 1,
+        Validity::Invalid => 2,
+    };
+    page.family("loadr_validity", "gauge", "Whether the figures may be trusted: 0 valid, 1 suspect, 2 invalid.");
+    page.sample("loadr_validity", &[], &verdict.to_string());
+    page.family("loadr_exit_code", "gauge", "What the command ended with.");
+    page.sample("loadr_exit_code", &[], &summary.exit_code.to_string());
+    if !summary.slos.is_empty() {
+        page.family("loadr_slo_passed", "gauge", "Conditions of SLOs: 1 passed, 0 failed, NaN inconclusive.");
+        for slo in &summary.slos {
+            let value = match slo.verdict {
+                Verdict::Pass => "1",
+                Verdict::Fail => "0",
+                Verdict::Inconclusive => "NaN",
+            };
+            page.sample("loadr_slo_passed", &[("slo", &slo.name), ("target", &slo.target)], value);
+        }
+    }
+    iterations(&mut page, &summary.phases);
+    requests(&mut page, &summary.phases);
+    page.text
+}
+
+fn iterations(page: &mut Page, phases: &[PhaseSummary]) {
+    page.family("loadr_iterations", "gauge", "Iterations of a phase by what became of them.");
+    for phase in phases {
+        for (outcome, count) in [
+            ("ok", phase.ok),
+            ("error", phase.errors),
+            ("timeout", phase.timeouts),
+            ("expired", phase.expired),
+            ("dropped", phase.dropped),
+            ("interrupted", phase.interrupted),
+        ] {
+            page.sample("loadr_iterations", &[("phase", &phase.name), ("outcome", outcome)], &count.to_string());
+        }
+    }
+    page.family("loadr_rate_per_second", "gauge", "Iterations a second, asked by the plan and achieved.");
+    for phase in phases {
+        let mut sample = |of: &str, value: f64| {
+            page.sample("loadr_rate_per_second", &[("phase", &phase.name), ("of", of)], &value.to_string());
+        };
+        if let Some(asked) = phase.rate_asked {
+            sample("asked", asked);
+        }
+        sample("achieved", phase.rate_achieved);
+    }
+}
+
+/// A duration's family: its name, what it is, and where a row has it.
+type Duration = (&'static str, &'static str, fn(&RowSummary) -> &Latency);
+
+fn requests(page: &mut Page, phases: &[PhaseSummary]) {
+    let rows =
+        || phases.iter().flat_map(|phase| phase.requests.iter().chain(&phase.flows).map(move |row| (phase, row)));
+    page.family("loadr_requests", "gauge", "Requests and flows by outcome: ok, or a kind of error.");
+    for (phase, row) in rows() {
+        let outcomes = std::iter::once(("ok", row.ok)).chain(row.errors.iter().map(|(kind, &n)| (kind.as_str(), n)));
+        for (outcome, count) in outcomes {
+            let mut labels = labels(phase, row);
+            labels.push(("outcome", outcome));
+            page.sample("loadr_requests", &labels, &count.to_string());
+        }
+    }
+    let durations: [Duration; 3] = [
+        ("loadr_response_seconds", "From due by plan to the last byte.", |row| &row.response_us),
+        ("loadr_service_seconds", "From the send to the last byte.", |row| &row.service_us),
+        ("loadr_ttfb_seconds", "From the send to the first byte.", |row| &row.ttfb_us),
+    ];
+    for (name, about, latency) in durations {
+        page.family(name, "summary", about);
+        for (phase, row) in rows() {
+            let latency = latency(row);
+            for (quantile, percentile) in QUANTILES {
+                let Some(us) = latency.get(percentile) else { continue };
+                let mut labels = labels(phase, row);
+                labels.push(("quantile", quantile));
+                page.sample(name, &labels, &seconds(us as f64));
+            }
+            let labels = labels(phase, row);
+            let sum = latency.mean.unwrap_or(0.0) * latency.count as f64;
+            page.sample(&format!("{name}_sum"), &labels, &seconds(sum));
+            page.sample(&format!("{name}_count"), &labels, &latency.count.to_string());
+        }
+    }
+}
+
+fn seconds(us: f64) -> String {
+    (us / 1e6).to_string()
+}
+
+fn labels<'a>(phase: &'a PhaseSummary, row: &'a RowSummary) -> Vec<(&'static str, &'a str)> {
+    let kind = match row.kind {
+        Kind::Request => "request",
+        Kind::Flow => "flow",
+    };
+    vec![("phase", &phase.name), (kind, &row.name), ("class", row.class.as_deref().unwrap_or(""))]
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, about: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {about}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
+        let set = labels.iter().filter(|(_, value)| !value.is_empty());
+        let labels: Vec<String> = set.map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.text, "{name}{labels} {value}");
+    }
+}
+
+/// A label's value as the format wants it, on one line.
+fn escape(raw: &str) -> String {
+    clean_text(raw).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{healthy, hostile};
+
+    #[test]
+    fn families_in_one_piece_each() {
+        insta::assert_snapshot!("healthy_prometheus", render(&healthy()));
+    }
+
+    #[test]
+    fn hostile_text_stays_in_its_label() {
+        for line in render(&hostile()).lines().filter(|line| !line.starts_with('#')) {
+            let (head, value) = line.rsplit_once(' ').expect("a value");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            assert!(head.starts_with("loadr_"), "{line}");
+        }
+    }
+}

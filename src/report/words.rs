@@ -1,0 +1,82 @@
+//! Figures as people read them: the same words in every form.
+
+use super::{Latency, PhaseSummary, RowSummary};
+use crate::{
+    clock::{Nanos, SECOND, format_nanos},
+    judge::{Unit, Verdict},
+    measure::Kind,
+};
+
+/// What stands where nothing can be said.
+pub(super) const NOTHING: &str = "–";
+
+/// Microseconds, with a unit that suits them.
+pub(super) fn us(value: u64) -> String {
+    format_nanos(value.saturating_mul(1_000))
+}
+
+/// A percentile, `min` or `max` of a distribution: `≥` before a lower bound, a dash where it is withheld.
+pub(super) fn figure(latency: &Latency, name: &str) -> String {
+    match latency.get(name) {
+        Some(value) if latency.is_at_least(name) => format!("≥ {}", us(value)),
+        Some(value) => us(value),
+        None => NOTHING.to_owned(),
+    }
+}
+
+/// A percentile's 95 % interval, such as `8.1ms to 9.7ms`; empty where there is none.
+pub(super) fn interval(latency: &Latency, name: &str) -> String {
+    match latency.intervals.get(name) {
+        Some((Some(low), Some(high))) => format!("{} to {}", us(*low), us(*high)),
+        Some((Some(low), None)) => format!("from {}", us(*low)),
+        _ => String::new(),
+    }
+}
+
+/// Events a second, to a tenth.
+pub(super) fn rate(value: f64) -> String {
+    Unit::PerSecond.text((value * 10.0).round() / 10.0)
+}
+
+/// A share as a percentage, to a tenth of a percent.
+pub(super) fn percent(share: f64) -> String {
+    Unit::Share.text((share * 1e3).round() / 1e3)
+}
+
+/// Seconds, to the millisecond: what a phase took beyond its plan is of interest, its microseconds are not.
+pub(super) fn seconds(value: f64) -> String {
+    format_nanos((value * 1e3).round() as Nanos * (SECOND / 1_000))
+}
+
+/// A row's name as a table shows it, without its class.
+pub(super) fn row_name(row: &RowSummary) -> String {
+    match row.kind {
+        Kind::Flow => format!("flow {}", row.name),
+        Kind::Request => row.name.clone(),
+    }
+}
+
+/// What became of a phase's iterations, without what never happened.
+pub(super) fn outcomes(phase: &PhaseSummary) -> Vec<(&'static str, u64)> {
+    let counts = [
+        ("offered", phase.offered),
+        ("ok", phase.ok),
+        ("errors", phase.errors),
+        ("timeouts", phase.timeouts),
+        ("expired", phase.expired),
+        ("dropped", phase.dropped),
+        ("interrupted", phase.interrupted),
+        ("not dispatched", phase.planned.map_or(0, |planned| planned.saturating_sub(phase.offered))),
+    ];
+    let always = |word: &str| matches!(word, "offered" | "ok");
+    counts.into_iter().filter(|(word, n)| *n > 0 || always(word)).collect()
+}
+
+/// A sign for a verdict.
+pub(super) const fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Fail => "✗",
+        Verdict::Inconclusive => "?",
+    }
+}
