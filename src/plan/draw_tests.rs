@@ -146,7 +146,7 @@ fn people(order: Order, slots: u32) -> Draw {
         source: "people".into(),
         columns: table.columns().to_vec(),
         rows: 3,
-        content_hash: table.content_hash(),
+        content_hash: table.content_hash().to_owned(),
         order,
         slots,
     };

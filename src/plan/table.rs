@@ -2,16 +2,24 @@
 
 use super::Value;
 
+/// Ends each cell. No text has it: UTF-8 does without this byte.
+const END: u8 = 0xff;
+/// The start of every so many rows is kept; a row in between is found by counting cells from there. Where each
+/// cell starts would take more memory than the cells of many files.
+const ROWS_PER_MARK: usize = 8;
+
 /// An immutable table of rows with named columns.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<String>,
-    /// All cells one after the other, row by row, as they are written into a text.
-    text: String,
-    /// Where each cell ends in `text`.
-    ends: Vec<usize>,
+    rows: usize,
+    /// All cells one after the other, row by row, as they are written into a text; [`END`] after each.
+    cells: Vec<u8>,
+    /// Where the rows 0, 8, 16 … start in `cells`.
+    marks: Vec<usize>,
     /// What each cell is; empty when all are text, as in a CSV file.
     kinds: Vec<Kind>,
+    hash: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +62,29 @@ impl Table {
 
     /// How many rows.
     pub fn rows(&self) -> usize {
-        self.ends.len().checked_div(self.columns.len()).unwrap_or(0)
+        self.rows
+    }
+
+    /// Memory that the rows take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.cells.capacity() + self.marks.capacity() * size_of::<usize>() + self.kinds.capacity()
     }
 
     /// The cell as text, the way it is put into a request.
+    ///
+    /// # Panics
+    /// If there is no such row.
     pub fn text(&self, row: usize, column: usize) -> &str {
-        let cell = row * self.columns.len() + column;
-        let start = if cell == 0 { 0 } else { self.ends[cell - 1] };
-        &self.text[start..self.ends[cell]]
+        assert!(row < self.rows && column < self.columns.len(), "there is no cell {column} of row {row}");
+        let mut rest = &self.cells[self.marks[row / ROWS_PER_MARK]..];
+        let before = (row % ROWS_PER_MARK) * self.columns.len() + column;
+        if let Some(last) = before.checked_sub(1) {
+            let end = memchr::memchr_iter(END, rest).nth(last).unwrap_or(0);
+            rest = &rest[end + 1..];
+        }
+        let end = memchr::memchr(END, rest).unwrap_or(rest.len());
+        // Only text was put in.
+        std::str::from_utf8(&rest[..end]).unwrap_or_default()
     }
 
     /// The cell as the value it was in its file.
@@ -81,63 +104,95 @@ impl Table {
     }
 
     /// SHA-256 of columns and cells: 64 hexadecimal digits.
-    pub fn content_hash(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let mut hash = Sha256::new();
-        for column in &self.columns {
-            hash.update(column.as_bytes());
-            hash.update([0]);
-        }
-        for end in &self.ends {
-            hash.update((*end as u64).to_le_bytes());
-        }
-        for kind in &self.kinds {
-            hash.update([*kind as u8]);
-        }
-        hash.update(self.text.as_bytes());
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    pub fn content_hash(&self) -> &str {
+        &self.hash
     }
 }
 
 /// Collects the cells of a [`Table`], row by row.
 #[derive(Debug)]
-pub struct TableBuilder(Table);
+pub struct TableBuilder {
+    columns: Vec<String>,
+    count: usize,
+    cells: Vec<u8>,
+    marks: Vec<usize>,
+    kinds: Vec<Kind>,
+}
 
 impl TableBuilder {
     /// A table with these columns and no rows.
     pub fn new(columns: Vec<String>) -> Self {
-        Self(Table { columns, text: String::new(), ends: Vec::new(), kinds: Vec::new() })
+        Self::with_capacity(columns, 0)
+    }
+
+    /// As [`Self::new`], with room for so many bytes of cells, one more counted for each.
+    pub fn with_capacity(columns: Vec<String>, bytes: usize) -> Self {
+        Self { columns, count: 0, cells: Vec::with_capacity(bytes), marks: Vec::new(), kinds: Vec::new() }
     }
 
     /// The next cell of a table of texts only. Do not mix with [`Self::push`].
     pub fn push_text(&mut self, text: &str) {
-        self.0.text.push_str(text);
-        self.0.ends.push(self.0.text.len());
+        self.mark();
+        self.cells.extend_from_slice(text.as_bytes());
+        self.cells.push(END);
     }
 
     /// The next cell.
     pub fn push(&mut self, cell: Cell<'_>) {
-        use std::fmt::Write;
-        // Writing into a String cannot fail.
+        use std::io::Write;
+        self.mark();
+        // Writing into memory cannot fail.
         let (kind, _) = match cell {
-            Cell::Text(text) => (Kind::Text, self.0.text.write_str(text)),
-            Cell::Int(number) => (Kind::Int, write!(self.0.text, "{number}")),
-            Cell::Float(number) => (Kind::Float, write!(self.0.text, "{number}")),
-            Cell::Bool(yes) => (Kind::Bool, write!(self.0.text, "{yes}")),
+            Cell::Text(text) => (Kind::Text, self.cells.write_all(text.as_bytes())),
+            Cell::Int(number) => (Kind::Int, write!(self.cells, "{number}")),
+            Cell::Float(number) => (Kind::Float, write!(self.cells, "{number}")),
+            Cell::Bool(yes) => (Kind::Bool, write!(self.cells, "{yes}")),
             Cell::Nothing => (Kind::Nothing, Ok(())),
-            Cell::Json(text) => (Kind::Json, self.0.text.write_str(text)),
+            Cell::Json(text) => (Kind::Json, self.cells.write_all(text.as_bytes())),
         };
-        self.0.kinds.push(kind);
-        self.0.ends.push(self.0.text.len());
+        self.kinds.push(kind);
+        self.cells.push(END);
+    }
+
+    /// Notes where every eighth row starts.
+    fn mark(&mut self) {
+        if self.count.is_multiple_of(self.columns.len().max(1) * ROWS_PER_MARK) {
+            self.marks.push(self.cells.len());
+        }
+        self.count += 1;
     }
 
     /// The finished table.
     ///
     /// # Panics
     /// If the last row is not whole.
-    pub fn finish(self) -> Table {
-        assert!(self.0.ends.len().is_multiple_of(self.0.columns.len().max(1)), "the last row is not whole");
-        self.0
+    pub fn finish(mut self) -> Table {
+        let width = self.columns.len().max(1);
+        assert!(self.count.is_multiple_of(width), "the last row is not whole");
+        // A little too much is cheaper than a copy.
+        if self.cells.capacity() - self.cells.len() > self.cells.len() / 8 {
+            self.cells.shrink_to_fit();
+        }
+        self.marks.shrink_to_fit();
+        self.kinds.shrink_to_fit();
+        let hash = self.hash();
+        let Self { columns, count, cells, marks, kinds } = self;
+        Table { rows: if columns.is_empty() { 0 } else { count / width }, columns, cells, marks, kinds, hash }
+    }
+
+    fn hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        for column in &self.columns {
+            hash.update(column.as_bytes());
+            hash.update([0]);
+        }
+        // Cells end with a byte that is in none of them, so that no two tables join to the same bytes.
+        hash.update(&self.cells);
+        for kind in &self.kinds {
+            hash.update([*kind as u8]);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -169,6 +224,22 @@ mod tests {
         assert_eq!(table.cell(0, 1), Cell::Text("x"));
         assert_eq!(table.cell(1, 0), Cell::Nothing);
         assert_eq!(table.cell(1, 1), Cell::Float(1.5));
+    }
+
+    #[test]
+    fn every_cell_is_found_between_the_marks() {
+        for width in 1..4 {
+            let mut builder = TableBuilder::new((0..width).map(|n| format!("c{n}")).collect());
+            let text = |row: usize, column: usize| "x".repeat((row * 7 + column * 3) % 11);
+            for row in 0..100 {
+                (0..width).for_each(|column| builder.push_text(&text(row, column)));
+            }
+            let table = builder.finish();
+            assert_eq!(table.rows(), 100);
+            for row in 0..100 {
+                (0..width).for_each(|column| assert_eq!(table.text(row, column), text(row, column)));
+            }
+        }
     }
 
     #[test]

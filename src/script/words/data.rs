@@ -15,6 +15,7 @@ use super::{
     Run,
     Stages::{Both, Plan},
     Word,
+    csv_options::csv_options,
     generators::{GeneratorHandle, shown},
     this, throw,
 };
@@ -24,7 +25,7 @@ use crate::{
         Fallible,
         call::{Call, place_of},
         confine::{Refusal, readable},
-        data_cache::{DataError, Format, VALUE_COLUMN, json_rows},
+        data_cache::{CsvOptions, DataError, Format, VALUE_COLUMN, json_rows},
         state::{ScriptState, Stage},
         top_level::Poison,
     },
@@ -54,18 +55,28 @@ pub enum Row {
 }
 
 pub(super) const WORDS: &[Word] = &[
-    source("csv", "path: string", "`csv(\"data/users.csv\")`", "Rows of a file with a head line.", |call, _, args| {
-        file(call, &args, Format::Csv)
-    }),
+    source(
+        "csv",
+        "path: string, options?: map",
+        "`csv(\"data/users.csv\")` or `csv(\"data/users.csv\", #{ delimiter: \";\", header: false })`",
+        "Rows of a CSV file.",
+        |call, _, args| match args.get(1) {
+            None => file(call, &args, &Format::Csv(CsvOptions::default())),
+            Some(options) => match csv_options(call, options) {
+                Some(options) => file(call, &args, &Format::Csv(options)),
+                None => add(call, "csv", None),
+            },
+        },
+    ),
     source("json", "path: string", "`json(\"data/users.json\")`", "Rows of a JSON array.", |call, _, args| {
-        file(call, &args, Format::Json)
+        file(call, &args, &Format::Json)
     }),
     source(
         "jsonl",
         "path: string",
         "`jsonl(\"data/users.jsonl\")`",
         "Rows of a file with a JSON value a line.",
-        |call, _, args| file(call, &args, Format::JsonLines),
+        |call, _, args| file(call, &args, &Format::JsonLines),
     ),
     source("list", "rows: list", "`list([\"a\", \"b\"])`", "Rows written in the script.", |call, _, mut args| {
         let rows = call.array(args.remove(0), "a list of values or maps").and_then(|items| {
@@ -142,7 +153,7 @@ const fn method(
     Word { name, on: Data, form: Written, takes, gives: "DataSet", usage, about, stages: Plan, run }
 }
 
-fn file(call: &Call<'_>, args: &[Dynamic], format: Format) -> Dynamic {
+fn file(call: &Call<'_>, args: &[Dynamic], format: &Format) -> Dynamic {
     let Some(path) = call.fixed_text(&args[0]) else { return add(call, "list", None) };
     let table = locate(call, &path).and_then(|real| call.state.data_cache.table(&real, format));
     add(call, &path, Some(table))
@@ -180,7 +191,7 @@ fn add(call: &Call<'_>, source: &str, table: Option<Result<Arc<Table>, DataError
         source: source.to_owned(),
         columns: table.columns().to_vec(),
         rows: table.rows(),
-        content_hash: table.content_hash(),
+        content_hash: table.content_hash().to_owned(),
         order: Order::Cycle,
         slots: 0,
     });

@@ -1,6 +1,7 @@
 //! The words of the script language, one table for each thing they belong to. The tables are the registry:
 //! the engine, the messages about unknown words and the reference of the language all read them.
 
+pub(super) mod csv_options;
 pub(super) mod data;
 pub(super) mod generators;
 pub(super) mod mix;
