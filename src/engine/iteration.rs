@@ -6,8 +6,10 @@ use std::{
 };
 
 use super::{
+    cookies::REFUSED_COUNTER,
     flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Step},
-    phase_run::{PhaseRun, Work},
+    phase_run::{Halt, PhaseRun, Work},
+    user::User,
     vu::{Standing, Vu},
     worker::{Aside, Event, Prepared, Worker},
 };
@@ -15,8 +17,8 @@ use crate::{
     clock::Nanos,
     measure::{ClassId, IterationResult, NameId, Sample, SampleResult},
     pace::Purpose,
-    plan::{Check, Classify, Expect, Save, Step as PlanStep},
-    protocol::{Exchange, Keep, Outcome, Transport},
+    plan::{Check, Classify, ClosureId, DrawError, Expect, Save, Step as PlanStep},
+    protocol::{Exchange, Keep, Outcome, TargetId, Transport},
 };
 
 /// What a virtual user does after an iteration.
@@ -95,15 +97,18 @@ impl<T: Transport> Worker<T> {
         let mut unfinished = UnfinishedIteration { worker: self, ledger, finished: false };
         vu.user.begin(run.id, run.base + work.k);
         let (result, after, ended) = match work.step {
-            PlanStep::Template(id) => {
-                let (result, ended) = self.run_template(ledger, vu, &work, &self.templates[id.index()]).await;
-                (result, After::GoOn, ended)
-            }
+            PlanStep::Template(id) => match self.run_template(ledger, vu, &work, &self.templates[id.index()]).await {
+                Ok((result, ended)) => (result, After::GoOn, ended),
+                Err(_) => return self.run_dry(run, vu),
+            },
             PlanStep::Flow(id) => {
                 let name = self.flow_names[id.index()];
                 let mut whole = Unfinished { worker: self, ledger, name, planned: work.planned, finished: false };
                 let flow = self.script.begin(Call::Flow(id), &vu.user);
                 let (mishap, end) = self.drive(flow, ledger, vu, work.planned).await;
+                if matches!(end, End::Fault(_)) && vu.user.exhausted().is_some() {
+                    return self.run_dry(run, vu);
+                }
                 let (result, after) = self.conclude(ledger, mishap, &end);
                 let ended = self.host.now();
                 self.recorder.borrow_mut().record(&Sample {
@@ -135,14 +140,24 @@ impl<T: Transport> Worker<T> {
         (after, ended)
     }
 
+    /// An iteration found no row left: it counts as interrupted, and this worker takes up no more of the phase. The
+    /// others go on: what rows they have does not depend on how fast this one was.
+    fn run_dry(&self, run: &PhaseRun, vu: &Vu<T>) -> (After, Nanos) {
+        run.halt(Halt::Drain);
+        if let Some(data) = vu.user.exhausted() {
+            self.tell(Event::Exhausted(run.id, data));
+        }
+        (After::GoOn, self.host.now())
+    }
+
     /// Brings a new virtual user to the point where it may work. False: it cannot.
     pub(super) async fn log_in(&self, vu: &Vu<T>) -> bool {
         if vu.standing.get() != Standing::New {
             return vu.standing.get() == Standing::Ready;
         }
         let mut fine = true;
-        for &closure in &self.on_start {
-            fine &= self.run_aside(Call::Hook(closure), Aside::OnStart, vu).await.is_ok();
+        for &(target, closure) in &self.on_start {
+            fine &= self.run_hook(target, closure, Aside::OnStart, vu).await.is_ok();
         }
         vu.standing.set(if fine { Standing::Ready } else { Standing::Gone });
         fine
@@ -151,11 +166,25 @@ impl<T: Transport> Worker<T> {
     /// Lets a virtual user run its `on_stop`.
     pub(super) async fn log_out(&self, vu: &Vu<T>) {
         if vu.standing.replace(Standing::Gone) == Standing::Ready {
-            for &closure in &self.on_stop {
+            for &(target, closure) in &self.on_stop {
                 // What went wrong has been counted; nothing follows that could fail.
-                let _ = self.run_aside(Call::Hook(closure), Aside::OnStop, vu).await;
+                let _ = self.run_hook(target, closure, Aside::OnStop, vu).await;
             }
         }
+    }
+
+    /// Runs a target's own closure, whose requests go to that target where they name no other.
+    async fn run_hook(
+        &self,
+        target: TargetId,
+        closure: ClosureId,
+        aside: Aside,
+        vu: &Vu<T>,
+    ) -> Result<serde_json::Value, String> {
+        let before = vu.user.target.replace(target);
+        let result = self.run_aside(Call::Hook(closure), aside, vu).await;
+        vu.user.target.set(before);
+        result
     }
 
     /// Runs a closure that counts in no figure. The error says why it did not complete.
@@ -199,13 +228,14 @@ impl<T: Transport> Worker<T> {
         }
     }
 
+    /// The error says that there was no data left to send it with.
     async fn run_template(
         &self,
         ledger: u16,
         vu: &Vu<T>,
         work: &Work,
         prepared: &Prepared,
-    ) -> (IterationResult, Nanos) {
+    ) -> Result<(IterationResult, Nanos), DrawError> {
         let compiled = &prepared.compiled;
         let mut exchange = Exchange {
             target: compiled.target,
@@ -216,19 +246,15 @@ impl<T: Transport> Worker<T> {
             keep: prepared.keep,
             body_bytes_max: compiled.body_bytes_max,
         };
-        let unchanging = compiled.unchanging(&vu.user.fields.borrow());
-        let outcome = if let Some((wire, body_at)) = unchanging {
+        let outcome = if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
             exchange.wire = wire;
             exchange.body_at = body_at;
             self.exchange(ledger, prepared.name, vu, work.planned, exchange).await
         } else {
             let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
-            let written = {
-                let fields = vu.user.fields.borrow();
-                vu.user.draw(self.wall_ms(), |context| {
-                    compiled.write(&mut wire, &mut scratch, &fields, &self.drawers, context)
-                })
-            };
+            let written = vu.user.draw(self.wall_ms(), |context| {
+                compiled.write(&mut wire, &mut scratch, &vu.user, &self.drawers, context)
+            });
             self.buffers.give(scratch);
             match written {
                 Ok(body_at) => {
@@ -240,22 +266,20 @@ impl<T: Transport> Worker<T> {
                 }
                 Err(error) => {
                     self.buffers.give(wire);
-                    self.recorder.borrow_mut().script_error(ledger, "data", &error.to_string());
-                    self.tell(Event::Exhausted(crate::plan::PhaseId(u32::from(ledger))));
-                    return (IterationResult::Failed, self.host.now());
+                    return Err(error);
                 }
             }
         };
         if prepared.keep == Keep::Nothing {
             let expected = outcome.failure.is_none() && compiled.expect.accepts(outcome.status);
             self.file(ledger, prepared.name, ClassId::NONE, work.planned, &Measured::of(&outcome), expected);
-            return (iteration_result(&Measured::of(&outcome), expected), outcome.stamps.end);
+            return Ok((iteration_result(&Measured::of(&outcome), expected), outcome.stamps.end));
         }
         let bytes = (outcome.bytes_sent, outcome.bytes_received);
         let reply = into_reply(outcome, &compiled.expect);
         self.examine(ledger, &reply, vu, &compiled.checks, compiled.classify.as_ref(), &compiled.saves);
         self.file_reply(ledger, &Pending { name: prepared.name, planned: work.planned, reply: reply.clone(), bytes });
-        (iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end)
+        Ok((iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end))
     }
 
     /// Carries one exchange; one that is dropped in the middle is filed as interrupted.
@@ -263,10 +287,22 @@ impl<T: Transport> Worker<T> {
         let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
         let outcome = self.transport.exchange(&vu.session, exchange).await;
         unfinished.finished = true;
+        if outcome.sets_cookies {
+            self.keep_cookies(ledger, &vu.user, &exchange, &outcome);
+        }
         if let Some(failure) = &outcome.failure {
             self.recorder.borrow_mut().error_example(ledger, name, failure.kind, &failure.detail);
         }
         outcome
+    }
+
+    fn keep_cookies(&self, ledger: u16, user: &User, exchange: &Exchange<'_>, outcome: &Outcome) {
+        if let (Some(scope), Some(response)) = (&self.scopes[usize::from(exchange.target.0)], &outcome.response) {
+            let refused = scope.keep(user, self.wall_ms(), exchange.wire, response);
+            if refused > 0 {
+                self.recorder.borrow_mut().count(ledger, REFUSED_COUNTER, refused);
+            }
+        }
     }
 
     /// Runs what a request brings with it over its response.

@@ -1,6 +1,7 @@
 //! The engine.
 mod class;
 mod closed;
+mod cookies;
 pub mod flow;
 pub mod host;
 mod iteration;

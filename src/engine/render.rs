@@ -3,9 +3,10 @@
 //! What does not change from request to request is joined ahead: a template without holes is one buffer, sent
 //! as it stands.
 
-use std::borrow::Cow;
-
-use super::user::Field;
+use super::{
+    cookies::CookieScope,
+    user::{Field, User},
+};
 use crate::{
     clock::Nanos,
     plan::{
@@ -44,6 +45,12 @@ pub struct Compiled {
     defaults: Vec<Field>,
     /// Names of the template's own fields, lower case: no others of that name are sent.
     own: Vec<Box<str>>,
+    /// The template's own cookies, `; ` between them.
+    cookies: Parts,
+    /// Their names: the jar's of that name are not sent.
+    cookie_names: Vec<Box<str>>,
+    /// Where the user's jar adds to them.
+    scope: Option<CookieScope>,
     body: Parts,
     /// The body's length is sent even if it is 0.
     states_length: bool,
@@ -76,6 +83,14 @@ impl Parts {
                 Piece::Draw(generator, escape) => self.0.push(Part::Draw(*generator, *escape)),
             }
         }
+    }
+
+    /// Adds one of a list of cookies.
+    fn pair(&mut self, write: impl FnOnce(&mut Self)) {
+        if !self.0.is_empty() {
+            self.bytes(b"; ");
+        }
+        write(self);
     }
 
     fn has_holes(&self) -> bool {
@@ -111,16 +126,20 @@ fn authority(target: &Target) -> String {
     }
 }
 
-fn defaults(target: &Target) -> Vec<Field> {
+fn defaults(id: TargetId, target: &Target) -> Vec<Field> {
     target
         .headers
         .iter()
         .map(|(name, value)| Field {
+            target: id,
             name: name.to_ascii_lowercase().into(),
             line: format!("{name}: {value}\r\n").into_bytes().into(),
         })
         .collect()
 }
+
+/// A field of this name is written as it is, whatever the jar holds.
+const COOKIE: &str = "cookie";
 
 /// What a request asks of the server's answer, whatever its parts: the fields every HTTP client sends.
 const USER_AGENT: &str = concat!("loadr/", env!("CARGO_PKG_VERSION"));
@@ -141,7 +160,9 @@ impl Compiled {
             head.text(value);
         }
         head.bytes(b" HTTP/1.1\r\n");
-        let own: Vec<Box<str>> = template.headers.iter().map(|(name, _)| name.to_ascii_lowercase().into()).collect();
+        let mut own: Vec<Box<str>> =
+            template.headers.iter().map(|(name, _)| name.to_ascii_lowercase().into()).collect();
+        let writes_cookies = own.iter().any(|name| **name == *COOKIE);
         let lacks = |name: &str| !own.iter().any(|known| **known == *name);
         if lacks("host") {
             head.bytes(format!("host: {}\r\n", authority(target)).as_bytes());
@@ -156,10 +177,21 @@ impl Compiled {
         if !target.keepalive && lacks("connection") {
             head.bytes(b"connection: close\r\n");
         }
+        let mut cookies = Parts::default();
         for (name, value) in &template.headers {
+            if name.eq_ignore_ascii_case(COOKIE) {
+                cookies.pair(|cookies| cookies.text(value));
+                continue;
+            }
             head.bytes(format!("{name}: ").as_bytes());
             head.text(value);
             head.bytes(b"\r\n");
+        }
+        for (name, value) in &template.cookies {
+            cookies.pair(|cookies| {
+                cookies.bytes(format!("{name}=").as_bytes());
+                cookies.text(value);
+            });
         }
         let mut body = Parts::default();
         let content_type = match &template.body {
@@ -179,7 +211,13 @@ impl Compiled {
             head.bytes(format!("content-type: {content_type}\r\n").as_bytes());
         }
         let states_length = template.body != Body::None || matches!(template.method.as_str(), "POST" | "PUT" | "PATCH");
-        let defaults: Vec<Field> = defaults(target).into_iter().filter(|field| lacks(&field.name)).collect();
+        let writes_cookies = writes_cookies || default_names.iter().any(|name| name == COOKIE);
+        let scope = if writes_cookies { None } else { CookieScope::new(target) };
+        if !template.cookies.is_empty() {
+            own.push(COOKIE.into());
+        }
+        let lacks = |name: &str| !own.iter().any(|known| **known == *name);
+        let defaults = defaults(template.target, target).into_iter().filter(|field| lacks(&field.name)).collect();
         let mut compiled = Self {
             name: template.name.clone(),
             target: template.target,
@@ -194,12 +232,18 @@ impl Compiled {
             head,
             defaults,
             own,
+            cookies,
+            cookie_names: template.cookies.iter().map(|(name, _)| name.as_str().into()).collect(),
+            scope,
             body,
             states_length,
             whole: None,
         };
-        if let (Some(head), Some(body)) = (compiled.head.literal(), compiled.body.literal()) {
+        if let (Some(head), Some(cookies), Some(body)) =
+            (compiled.head.literal(), compiled.cookies.literal(), compiled.body.literal())
+        {
             let mut wire = head.to_vec();
+            write_cookies(&mut wire, cookies, b"");
             compiled.finish(&mut wire, &[], body);
             let body_at = wire.len() - body.len();
             compiled.whole = Some((wire, body_at));
@@ -209,19 +253,19 @@ impl Compiled {
 
     /// Whether the request draws values.
     pub fn has_holes(&self) -> bool {
-        self.head.has_holes() || self.body.has_holes()
+        self.head.has_holes() || self.cookies.has_holes() || self.body.has_holes()
     }
 
-    /// The request where it is the same every time for a user that adds no fields; with the body's offset.
-    pub fn unchanging(&self, fields: &[Field]) -> Option<(&[u8], usize)> {
-        match &self.whole {
-            Some((wire, body_at)) if fields.is_empty() => Some((wire, *body_at)),
-            _ => None,
-        }
+    /// The request where it is the same every time for a user that adds nothing; with the body's offset.
+    pub fn unchanging(&self, user: &User) -> Option<(&[u8], usize)> {
+        let (wire, body_at) = self.whole.as_ref()?;
+        let adds = (self.scope.is_some() && !user.has_no_cookies())
+            || user.fields.borrow().iter().any(|field| field.target == self.target);
+        (!adds).then_some((wire, *body_at))
     }
 
-    /// Writes the request for a user with these fields into the empty `out`; returns the body's offset.
-    /// `scratch` is an empty buffer for the body.
+    /// Writes a user's request into the empty `out`; returns the body's offset. `scratch` is an empty buffer for
+    /// the body.
     ///
     /// # Errors
     /// A data set has no row left.
@@ -229,30 +273,46 @@ impl Compiled {
         &self,
         out: &mut Vec<u8>,
         scratch: &mut Vec<u8>,
-        fields: &[Field],
+        user: &User,
         drawers: &Drawers,
         context: &mut DrawContext<'_>,
     ) -> Result<usize, DrawError> {
         self.head.write(out, drawers, context)?;
+        let fields = user.fields.borrow();
+        let jar = match &self.scope {
+            Some(scope) if !user.has_no_cookies() && !replaces_jar(&fields, self.target) => {
+                scope.pairs(user, context.now_ms, out, &self.cookie_names)
+            }
+            _ => Vec::new(),
+        };
+        match self.cookies.literal() {
+            Some(own) => write_cookies(out, own, &jar),
+            None => {
+                self.cookies.write(scratch, drawers, context)?;
+                write_cookies(out, scratch, &jar);
+                scratch.clear();
+            }
+        }
         let body = match self.body.literal() {
-            Some(body) => Cow::Borrowed(body),
+            Some(body) => body,
             None => {
                 self.body.write(scratch, drawers, context)?;
-                Cow::Borrowed(scratch.as_slice())
+                scratch.as_slice()
             }
         };
-        self.finish(out, fields, &body);
+        self.finish(out, &fields, body);
         Ok(out.len() - body.len())
     }
 
     /// Appends everything after the template's own fields.
     fn finish(&self, out: &mut Vec<u8>, fields: &[Field], body: &[u8]) {
+        let fields = || fields.iter().filter(|field| field.target == self.target);
         for default in &self.defaults {
-            if !fields.iter().any(|field| field.name == default.name) {
+            if !fields().any(|field| field.name == default.name) {
                 out.extend_from_slice(&default.line);
             }
         }
-        for field in fields {
+        for field in fields() {
             if !self.own.contains(&field.name) {
                 out.extend_from_slice(&field.line);
             }
@@ -265,6 +325,25 @@ impl Compiled {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body);
     }
+}
+
+/// Whether a user writes its cookies to a target by itself, with `vu.header("cookie", …)`.
+fn replaces_jar(fields: &[Field], target: TargetId) -> bool {
+    fields.iter().any(|field| field.target == target && *field.name == *COOKIE)
+}
+
+/// Appends one `cookie` field of both (RFC 6265, section 5.4: never two fields), or nothing.
+fn write_cookies(out: &mut Vec<u8>, own: &[u8], jar: &[u8]) {
+    if own.is_empty() && jar.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b"cookie: ");
+    out.extend_from_slice(own);
+    if !own.is_empty() && !jar.is_empty() {
+        out.extend_from_slice(b"; ");
+    }
+    out.extend_from_slice(jar);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Composes the requests of scripts, whose paths are known only when they run.
@@ -281,6 +360,8 @@ struct Prepared {
     /// From the end of the request line to the first field that may differ.
     fixed: Vec<u8>,
     defaults: Vec<Field>,
+    /// Where the user's jar adds cookies.
+    scope: Option<CookieScope>,
     timeout: Nanos,
 }
 
@@ -290,8 +371,9 @@ impl Composer {
         let targets = plan
             .targets
             .iter()
-            .map(|target| {
-                let defaults = defaults(target);
+            .enumerate()
+            .map(|(index, target)| {
+                let defaults = defaults(TargetId(index as u16), target);
                 let mut fixed = format!(" HTTP/1.1\r\nhost: {}\r\n", authority(target));
                 if !defaults.iter().any(|field| &*field.name == "user-agent") {
                     fixed.push_str(&format!("user-agent: {USER_AGENT}\r\n"));
@@ -305,6 +387,7 @@ impl Composer {
                 Prepared {
                     prefix: target.url.path().trim_end_matches('/').to_owned(),
                     fixed: fixed.into_bytes(),
+                    scope: CookieScope::new(target).filter(|_| !defaults.iter().any(|field| *field.name == *COOKIE)),
                     defaults,
                     timeout: target.timeout.as_nanos() as Nanos,
                 }
@@ -318,7 +401,7 @@ impl Composer {
         self.targets[usize::from(target.0)].timeout
     }
 
-    /// Writes a request without fields of its own into the empty `out`; returns the body's offset. `path`
+    /// Writes a user's request without fields of its own into the empty `out`; returns the body's offset. `path`
     /// starts with `/`, may have a query, and may hold anything else: what a request line cannot hold is
     /// percent-encoded.
     pub fn write(
@@ -327,7 +410,7 @@ impl Composer {
         target: TargetId,
         method: &str,
         path: &str,
-        fields: &[Field],
+        (user, now_ms): (&User, u64),
         body: Option<(&str, &[u8])>,
     ) -> usize {
         let prepared = &self.targets[usize::from(target.0)];
@@ -336,17 +419,26 @@ impl Composer {
         out.extend_from_slice(prepared.prefix.as_bytes());
         write_path(out, path);
         out.extend_from_slice(&prepared.fixed);
+        let fields = user.fields.borrow();
+        if let Some(scope) = &prepared.scope
+            && !user.has_no_cookies()
+            && !replaces_jar(&fields, target)
+        {
+            let pairs = scope.pairs(user, now_ms, out, &[]);
+            write_cookies(out, &[], &pairs);
+        }
+        let fields = || fields.iter().filter(|field| field.target == target);
         for default in &prepared.defaults {
-            if !fields.iter().any(|field| field.name == default.name) {
+            if !fields().any(|field| field.name == default.name) {
                 out.extend_from_slice(&default.line);
             }
         }
-        for field in fields {
+        for field in fields() {
             out.extend_from_slice(&field.line);
         }
         let content = body.map_or(&[][..], |(_, bytes)| bytes);
         if let Some((content_type, _)) = body
-            && !fields.iter().any(|field| &*field.name == "content-type")
+            && !fields().any(|field| &*field.name == "content-type")
         {
             out.extend_from_slice(b"content-type: ");
             out.extend_from_slice(content_type.as_bytes());

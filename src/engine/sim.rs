@@ -65,7 +65,10 @@ impl Transport for SimulatedTransport {
         self.host.sleep_until(end).await;
         let mut bytes = answer.head.to_vec();
         bytes.extend_from_slice(&answer.body);
-        let response = (in_time && exchange.keep > Keep::Nothing).then(|| Response::detached(bytes, answer.head.len()));
+        let sets_cookies =
+            in_time && answer.head.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"set-cookie:"));
+        let kept = exchange.keep > Keep::Nothing || sets_cookies;
+        let response = (in_time && kept).then(|| Response::detached(bytes, answer.head.len()));
         Outcome {
             status: if in_time { answer.status } else { 0 },
             failure: (!in_time).then(|| Failure::new(ErrorKind::Timeout, "no answer in time")),
@@ -75,6 +78,7 @@ impl Transport for SimulatedTransport {
             body_bytes: answer.body.len() as u64,
             reused: true,
             negotiated: Negotiated::default(),
+            sets_cookies,
             response,
         }
     }

@@ -9,8 +9,10 @@ use std::{
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::{
+    http::{CookieJar, Origin, Refused},
     pace::{Purpose, stream},
-    plan::{DrawContext, Draws, PhaseId},
+    plan::{DataId, DrawContext, Draws, PhaseId},
+    protocol::TargetId,
 };
 
 /// The part of a virtual user that scripts see.
@@ -27,15 +29,22 @@ pub struct User {
     /// The number of its iteration within the phase, over all segments; what generators count by.
     pub index: Cell<u64>,
     random: RefCell<(Xoshiro256PlusPlus, Draws)>,
-    /// Fields it sends with every request.
+    /// Where its requests go that name no target: the first target, and within a target's own `on_start` and
+    /// `on_stop` that one.
+    pub target: Cell<TargetId>,
+    /// Fields it sends with every request to the target they are for.
     pub fields: RefCell<Vec<Field>>,
+    /// Its cookies, from the first one on.
+    cookies: RefCell<Option<Box<CookieJar>>>,
     /// What the script keeps for it.
     pub script: RefCell<Option<Box<dyn Any>>>,
 }
 
-/// A header field of a virtual user.
+/// A header field of a virtual user, or of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
+    /// Which target's requests carry it: a token for one server is nobody else's business.
+    pub target: TargetId,
     /// Lower case.
     pub name: Box<str>,
     /// The whole line, with its CRLF.
@@ -53,7 +62,9 @@ impl User {
             ledger: Cell::new(0),
             index: Cell::new(id - 1),
             random: RefCell::new((stream(seed, Purpose::User, 0, id), Draws::default())),
+            target: Cell::new(TargetId(0)),
             fields: RefCell::default(),
+            cookies: RefCell::default(),
             script: RefCell::default(),
         })
     }
@@ -80,28 +91,73 @@ impl User {
         draws.reset();
     }
 
+    /// The data set that had no row left for its iteration, if there was one.
+    pub fn exhausted(&self) -> Option<DataId> {
+        self.random.borrow().1.exhausted()
+    }
+
     /// Draws with the random numbers of the moment; `now_ms` is the wall clock, in milliseconds since 1970.
     pub fn draw<R>(&self, now_ms: u64, draw: impl FnOnce(&mut DrawContext<'_>) -> R) -> R {
         let (rng, draws) = &mut *self.random.borrow_mut();
         draw(&mut DrawContext { rng, index: self.index.get(), now_ms, draws })
     }
 
-    /// Sends a field with every request from now on, instead of an earlier one of the same name. Line breaks
-    /// in the value become spaces.
-    pub fn set_field(&self, name: &str, value: &str) {
+    /// Sends a field with every request to `target` from now on, instead of an earlier one of the same name. Line
+    /// breaks in the value become spaces.
+    pub fn set_field(&self, target: TargetId, name: &str, value: &str) {
         let name: Box<str> = name.to_ascii_lowercase().into();
         let value = value.replace(|c: char| c.is_control() && c != '\t', " ");
         let line = format!("{name}: {value}\r\n").into_bytes().into_boxed_slice();
         let mut fields = self.fields.borrow_mut();
-        match fields.iter_mut().find(|field| field.name == name) {
+        match fields.iter_mut().find(|field| field.target == target && field.name == name) {
             Some(field) => field.line = line,
-            None => fields.push(Field { name, line }),
+            None => fields.push(Field { target, name, line }),
         }
     }
 
-    /// Stops sending a field.
-    pub fn remove_field(&self, name: &str) {
-        self.fields.borrow_mut().retain(|field| !field.name.eq_ignore_ascii_case(name));
+    /// Stops sending a field to `target`.
+    pub fn remove_field(&self, target: TargetId, name: &str) {
+        self.fields.borrow_mut().retain(|field| field.target != target || !field.name.eq_ignore_ascii_case(name));
+    }
+
+    /// Whether it has no cookie at all, which is soon known.
+    pub fn has_no_cookies(&self) -> bool {
+        self.cookies.borrow().is_none()
+    }
+
+    /// Takes the cookie of a `set-cookie` field of a response from `origin`.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub fn store_cookie(&self, field: &[u8], origin: &Origin<'_>, now_ms: u64) -> Result<(), Refused> {
+        self.cookies.borrow_mut().get_or_insert_default().store(field, origin, now_ms)
+    }
+
+    /// Sets a cookie for a host by itself.
+    ///
+    /// # Errors
+    /// It is too long, or there are too many.
+    pub fn set_cookie(&self, host: &str, name: &str, value: &str, now_ms: u64) -> Result<(), Refused> {
+        self.cookies.borrow_mut().get_or_insert_default().set(host, name, value, now_ms)
+    }
+
+    /// Takes a host's cookies of that name away.
+    pub fn remove_cookie(&self, host: &str, name: &str) {
+        if let Some(jar) = &mut *self.cookies.borrow_mut() {
+            jar.remove(host, name);
+        }
+    }
+
+    /// Takes all its cookies away.
+    pub fn clear_cookies(&self) {
+        self.cookies.replace(None);
+    }
+
+    /// Shows each cookie that a request to `origin` sends: name and value, in order.
+    pub fn each_cookie(&self, origin: Origin<'_>, now_ms: u64, mut show: impl FnMut(&str, &str)) {
+        if let Some(jar) = &*self.cookies.borrow() {
+            jar.matching(origin, now_ms).for_each(|(name, value)| show(name, value));
+        }
     }
 }
 
@@ -120,10 +176,11 @@ mod tests {
     #[test]
     fn a_field_is_replaced_whatever_its_case_and_cannot_smuggle_another() {
         let user = User::new(1, 0);
-        user.set_field("Authorization", "Bearer a");
-        user.set_field("authorization", "Bearer b\r\nx-evil: 1");
+        user.set_field(TargetId(0), "Authorization", "Bearer a");
+        user.set_field(TargetId(0), "authorization", "Bearer b\r\nx-evil: 1");
+        user.set_field(TargetId(1), "authorization", "Bearer c");
         let fields = user.fields.borrow();
-        assert_eq!(fields.len(), 1);
+        assert_eq!(fields.len(), 2);
         assert_eq!(&*fields[0].line, b"authorization: Bearer b  x-evil: 1\r\n");
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    cookies::CookieScope,
     flow::{Call, Script},
     host::Host,
     phase_run::{Halt, PhaseRun},
@@ -17,8 +18,8 @@ use crate::{
     clock::{MILLISECOND, Nanos},
     measure::{Kind, NameId, Recorder, Snapshot},
     pace::{Dealer, Deck, Segment},
-    plan::{Classify, ClosureId, Deal, Drawers, Load, PhaseId, Plan, Step},
-    protocol::{BufferPool, Keep, Transport},
+    plan::{Classify, ClosureId, DataId, Deal, Drawers, Load, PhaseId, Plan, Step, Target},
+    protocol::{BufferPool, Keep, TargetId, Transport},
 };
 
 /// Rows for what counts in no figure: after the plan's phases, in this order.
@@ -54,8 +55,8 @@ impl Aside {
 pub enum Event {
     /// The script asked for the end of the run.
     Abort(String),
-    /// A `.unique()` data set has no row left: the phase ends.
-    Exhausted(PhaseId),
+    /// A `.unique()` data set has no row left for this worker: its part of the phase ends.
+    Exhausted(PhaseId, DataId),
     /// More arrivals than `max_in_flight` under `overflow("abort")`: the phase ends.
     Overflow(PhaseId),
 }
@@ -99,8 +100,10 @@ pub struct Worker<T: Transport> {
     pub(super) seed: u64,
     pub(super) templates: Vec<Prepared>,
     pub(super) flow_names: Vec<NameId>,
-    pub(super) on_start: Vec<ClosureId>,
-    pub(super) on_stop: Vec<ClosureId>,
+    pub(super) on_start: Vec<(TargetId, ClosureId)>,
+    pub(super) on_stop: Vec<(TargetId, ClosureId)>,
+    /// Of each target.
+    pub(super) scopes: Vec<Option<CookieScope>>,
     /// Most recently used last.
     idle: RefCell<Vec<Rc<Vu<T>>>>,
     users_made: Cell<u64>,
@@ -158,8 +161,9 @@ impl<T: Transport> Worker<T> {
             seed: parts.seed,
             templates,
             flow_names,
-            on_start: plan.targets.iter().filter_map(|target| target.on_start).collect(),
-            on_stop: plan.targets.iter().filter_map(|target| target.on_stop).collect(),
+            on_start: hooks(&plan, |target| target.on_start),
+            on_stop: hooks(&plan, |target| target.on_stop),
+            scopes: plan.targets.iter().map(CookieScope::new).collect(),
             plan,
             idle: RefCell::default(),
             users_made: Cell::new(0),
@@ -207,13 +211,13 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    fn first_target(&self, phase: PhaseId) -> crate::protocol::TargetId {
+    fn first_target(&self, phase: PhaseId) -> TargetId {
         let mix = &self.plan.mixes[self.plan.phases[phase.index()].mix.index()];
         let of_template = mix.entries.iter().find_map(|entry| match entry.step {
             Step::Template(id) => Some(self.plan.templates[id.index()].target),
             Step::Flow(_) => None,
         });
-        of_template.unwrap_or(crate::protocol::TargetId(0))
+        of_template.unwrap_or(TargetId(0))
     }
 
     /// Runs a phase from `start` on, to the end of its drain. `base` is how many iterations the run had before.
@@ -343,6 +347,12 @@ impl<T: Transport> Worker<T> {
             self.idle.borrow_mut().push(vu);
         }
     }
+}
+
+/// The closures of a kind that targets have, with whose they are.
+fn hooks(plan: &Plan, closure: impl Fn(&Target) -> Option<ClosureId>) -> Vec<(TargetId, ClosureId)> {
+    let of = |(index, target)| closure(target).map(|closure| (TargetId(index as u16), closure));
+    plan.targets.iter().enumerate().filter_map(of).collect()
 }
 
 /// How much of a template's response somebody reads.

@@ -2,9 +2,11 @@
 //!
 //! A request is bytes that the engine prepared, a response is bytes that are read into one memory shared by all
 //! connections of a worker and parsed where they lie. Most exchanges are one write, one read and three looks
-//! at the clock. `h1` knows the protocol, `connect` the way to a connection, `transport` joins them.
+//! at the clock. `h1` knows the protocol, `connect` the way to a connection, `transport` joins them. What is
+//! the same over every transport lies beside it: `cookies`.
 
 mod connect;
+mod cookies;
 mod deadline;
 mod guard;
 mod h1;
@@ -17,6 +19,7 @@ mod transport;
 mod transport_tests;
 
 pub use connect::Endpoint;
+pub use cookies::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, CookieJar, JAR_BYTES_MAX, Origin, Refused};
 pub use guard::{AddressGuard, Reach, reach};
 pub use tls::{Tls, TlsOptions, check_authority, check_identity};
 pub use transport::{HttpTransport, Session};

@@ -142,6 +142,7 @@ impl Transport for HttpTransport {
             body_bytes: reader.body_bytes(),
             reused,
             negotiated,
+            sets_cookies: reader.sets_cookies(),
             response: reader.into_response(&self.scratch.pool),
         }
     }
@@ -172,6 +173,7 @@ fn unsent(failure: Failure, stamps: Stamps) -> Outcome {
         body_bytes: 0,
         reused: false,
         negotiated: Negotiated::default(),
+        sets_cookies: false,
         response: None,
     }
 }

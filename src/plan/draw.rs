@@ -29,6 +29,7 @@ pub struct DrawContext<'a> {
 pub struct Draws {
     pub(super) rows: Vec<((DataId, u32), usize)>,
     counts: Vec<(Counted, u64)>,
+    exhausted: Option<DataId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,17 @@ impl Draws {
     pub fn reset(&mut self) {
         self.rows.clear();
         self.counts.clear();
+        self.exhausted = None;
+    }
+
+    /// The data set that had no row left for this iteration, if it asked one.
+    pub fn exhausted(&self) -> Option<DataId> {
+        self.exhausted
+    }
+
+    pub(super) fn note_exhausted(&mut self, data: DataId) -> DrawError {
+        self.exhausted = Some(data);
+        DrawError::Exhausted(data)
     }
 
     /// How many were drawn before this one.

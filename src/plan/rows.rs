@@ -70,10 +70,10 @@ impl RowSource {
     fn numbered(&self, number: u64, ctx: &mut DrawContext<'_>) -> Result<usize, DrawError> {
         let rows = self.table.rows();
         if rows == 0 {
-            return Err(DrawError::Exhausted(self.id));
+            return Err(ctx.draws.note_exhausted(self.id));
         }
         match self.order {
-            Order::Unique if number >= rows as u64 => Err(DrawError::Exhausted(self.id)),
+            Order::Unique if number >= rows as u64 => Err(ctx.draws.note_exhausted(self.id)),
             Order::Cycle | Order::Unique | Order::UniqueThenCycle => Ok((number % rows as u64) as usize),
             Order::Random => Ok(ctx.rng.random_range(0..rows)),
             Order::Zipf(_) => {

@@ -20,6 +20,8 @@ pub struct Target {
     pub tls: TlsPlan,
     /// Keep connections open between requests; default true.
     pub keepalive: bool,
+    /// Each virtual user keeps and sends its cookies; default true.
+    pub cookies: bool,
     /// A longer body is an error; default 64 MiB.
     pub body_bytes_max: u64,
     /// Addresses of hosts that are not asked of the resolver: host in lower case, address.
@@ -46,6 +48,7 @@ impl Target {
             timeout: Duration::from_secs(30),
             tls: TlsPlan::default(),
             keepalive: true,
+            cookies: true,
             body_bytes_max: 64 << 20,
             resolve: Vec::new(),
             on_start: None,

@@ -22,6 +22,8 @@ pub struct Template {
     pub query: Vec<(Text, Text)>,
     /// Fields, in order; they replace the target's of the same name.
     pub headers: Vec<(String, Text)>,
+    /// Cookies, in order, beside those of the virtual user's jar; they replace the jar's of the same name.
+    pub cookies: Vec<(String, Text)>,
     /// The body.
     pub body: Body,
     /// Time for the whole request, if not the target's.

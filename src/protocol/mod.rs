@@ -90,8 +90,10 @@ pub struct Outcome {
     pub reused: bool,
     /// What its connection agreed on; the default where there was no connection.
     pub negotiated: Negotiated,
-    /// What was asked to be kept, where a head was received.
+    /// What was asked to be kept, where a head was received; the head in any case where it sets cookies.
     pub response: Option<Response>,
+    /// The response has a `set-cookie` field. Who keeps cookies need not look for one elsewhere.
+    pub sets_cookies: bool,
 }
 
 /// Carries exchanges. One per worker; a future that is dropped abandons its exchange and closes the

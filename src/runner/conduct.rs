@@ -377,10 +377,10 @@ impl<'a> Conductor<'a> {
                 }
             }
             Report::Event(Event::Abort(reason)) => self.abort(reason),
-            Report::Event(Event::Exhausted(phase)) => {
-                let note =
-                    format!("{}: a `.unique()` data set has no row left; the phase ended there", self.name(phase));
-                self.end_phase(phase, note);
+            Report::Event(Event::Exhausted(phase, data)) => {
+                let source = self.plan.data.get(data.index()).map_or("", |set| &set.source);
+                let note = format!("{}: every row of `{source}` was used; the phase ended there", self.name(phase));
+                self.note(note);
             }
             Report::Event(Event::Overflow(phase)) => {
                 let note = format!(
@@ -434,10 +434,14 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    fn end_phase(&mut self, phase: PhaseId, note: String) {
+    fn note(&mut self, note: String) {
         if !self.state.notes.contains(&note) {
             self.state.notes.push(note);
         }
+    }
+
+    fn end_phase(&mut self, phase: PhaseId, note: String) {
+        self.note(note);
         self.send_all(&Command::Stop(Some(phase)));
     }
 

@@ -12,7 +12,7 @@ use super::{
     words::request::DEFAULT_TARGET,
 };
 use crate::{
-    plan::{Body, Check, Classify, Escape, Expect, Piece, Place, Template, TemplateId, Text},
+    plan::{Body, Check, Classify, Escape, Expect, Piece, Place, Plan, Template, TemplateId, Text},
     protocol::TargetId,
 };
 
@@ -50,6 +50,7 @@ impl RequestDraft {
             path,
             query: Vec::new(),
             headers: Vec::new(),
+            cookies: Vec::new(),
             body: Body::None,
             timeout: None,
             expect: Expect::default(),
@@ -62,10 +63,21 @@ impl RequestDraft {
         Self { template, named: false, target: None, checks: Vec::new(), classify: None }
     }
 
+    /// The template with its target, which is `default` where it names none. A request to another target than
+    /// the first tells its host and port in its default name: rows of two servers do not add up.
+    pub(super) fn addressed(&self, default: TargetId, plan: &Plan) -> Template {
+        let mut template = self.template.clone();
+        template.target = self.target.unwrap_or(default);
+        if !self.named {
+            let host = authority(plan, template.target);
+            template.name = format!("{} {host}{}", template.method, template.path.display());
+        }
+        template
+    }
+
     /// Enters the plan.
     pub(super) fn register(&self, state: &ScriptState) -> TemplateId {
-        let mut template = self.template.clone();
-        template.target = self.target.unwrap_or(DEFAULT_TARGET);
+        let mut template = self.addressed(DEFAULT_TARGET, &state.plan.borrow());
         for (name, closure) in &self.checks {
             template.checks.push(Check { name: name.clone(), closure: state.add_closure(closure.clone()) });
         }
@@ -76,6 +88,17 @@ impl RequestDraft {
         let mut plan = state.plan.borrow_mut();
         plan.templates.push(template);
         TemplateId((plan.templates.len() - 1) as u32)
+    }
+}
+
+/// Host and port of a target in the default names of its requests; nothing for the first.
+pub(super) fn authority(plan: &Plan, target: TargetId) -> String {
+    match plan.targets.get(usize::from(target.0)) {
+        Some(declared) if target != DEFAULT_TARGET => {
+            let host = declared.url.host_str().unwrap_or_default();
+            declared.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        }
+        _ => String::new(),
     }
 }
 
@@ -100,27 +123,33 @@ pub(super) fn basic(call: &Call<'_>, args: &[Dynamic]) -> Option<String> {
     Some(format!("Basic {}", super::base64(format!("{user}:{password}").as_bytes())))
 }
 
-/// Adds to the one `cookie` field (RFC 6265 section 4.2.1).
+/// Adds a cookie, or gives the one of that name another value.
 pub(super) fn cookie(call: &Call<'_>, draft: &mut RequestDraft, args: &[Dynamic]) {
     let Some((name, value)) = call.fixed_text(&args[0]).zip(body::plain(call, &args[1], Escape::Header)) else {
         return;
     };
-    if !is_token(&name) {
-        call.wrong(format!("{name:?} is not the name of a cookie"), "a name has letters, digits and dashes only");
+    let literal = value.0.iter().filter_map(|piece| match piece {
+        Piece::Literal(text) => Some(text.as_str()),
+        Piece::Draw(..) => None,
+    });
+    if let Some(wrong) = wrong_cookie(&name, &literal.collect::<String>()) {
+        call.wrong(wrong, "encode the value, for instance with `url_encode(text)`");
         return;
     }
-    let headers = &mut draft.template.headers;
-    let mut pieces = match headers.iter().position(|(name, _)| name == "cookie") {
-        Some(index) => {
-            let mut pieces = headers.remove(index).1.0;
-            pieces.push(Piece::Literal("; ".into()));
-            pieces
-        }
-        None => Vec::new(),
-    };
-    pieces.push(Piece::Literal(format!("{name}=")));
-    pieces.extend(value.0);
-    headers.push(("cookie".into(), super::text::compact(pieces)));
+    let cookies = &mut draft.template.cookies;
+    match cookies.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, known)) => *known = value,
+        None => cookies.push((name, value)),
+    }
+}
+
+/// What keeps a name and a value from being a cookie (RFC 6265, section 4.1.1, as leniently as browsers).
+pub(super) fn wrong_cookie(name: &str, value: &str) -> Option<String> {
+    if !is_token(name) {
+        return Some(format!("{name:?} is not the name of a cookie: it has letters, digits and dashes only"));
+    }
+    let wrong = value.chars().find(|&c| c == ';' || c.is_control())?;
+    Some(format!("the value of the cookie `{name}` holds {wrong:?}, which would end it"))
 }
 
 pub(super) fn timeout(call: &Call<'_>, value: &Dynamic) -> Option<Duration> {

@@ -41,6 +41,7 @@ pub use words::{
     data::{DataHandle, Row},
     generators::GeneratorHandle,
     request::{Extract, Request},
+    target::TargetHandle,
     words,
 };
 

@@ -6,6 +6,8 @@
 mod harness;
 
 mod bad_input;
+mod cookies;
+mod data_sets;
 mod docs;
 mod forms;
 mod interruption;

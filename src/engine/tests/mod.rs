@@ -34,6 +34,7 @@ fn plan(load: Load) -> Plan {
         path: Text::literal(path),
         query: vec![],
         headers: vec![],
+        cookies: vec![],
         body: Body::None,
         timeout: None,
         expect: Expect::default(),

@@ -22,6 +22,8 @@ pub struct Head {
     pub framing: Framing,
     /// The connection may carry another exchange once the body is read.
     pub reusable: bool,
+    /// A field sets a cookie.
+    pub sets_cookies: bool,
 }
 
 /// How the end of a body is found (RFC 9112, section 6.3).
@@ -78,6 +80,7 @@ struct Fields {
     chunked: bool,
     close: bool,
     keep_alive: bool,
+    sets_cookies: bool,
 }
 
 fn decide(response: &httparse::Response<'_, '_>, len: usize, is_head: bool) -> Result<Head, Failure> {
@@ -90,6 +93,7 @@ fn decide(response: &httparse::Response<'_, '_>, len: usize, is_head: bool) -> R
         // Lengths differ, so most fields cost one comparison.
         match field.name.len() {
             10 if is(field.name, "Connection") => fields.connection(field.value),
+            10 if is(field.name, "Set-Cookie") => fields.sets_cookies = true,
             14 if is(field.name, "Content-Length") => fields.content_length(field.value)?,
             17 if is(field.name, "Transfer-Encoding") => fields.transfer_encoding(field.value)?,
             _ => {}
@@ -110,7 +114,7 @@ fn decide(response: &httparse::Response<'_, '_>, len: usize, is_head: bool) -> R
             None => (Framing::UntilClose, false),
         },
     };
-    Ok(Head { len, status, framing, reusable })
+    Ok(Head { len, status, framing, reusable, sets_cookies: fields.sets_cookies })
 }
 
 impl Fields {
@@ -178,7 +182,8 @@ mod tests {
     #[test]
     fn the_length_counts_the_blank_line() {
         let text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        let expected = Head { len: text.len() - 2, status: 200, framing: Framing::Length(2), reusable: true };
+        let expected =
+            Head { len: text.len() - 2, status: 200, framing: Framing::Length(2), reusable: true, sets_cookies: false };
         assert_eq!(head(text), Ok(Some(expected)));
     }
 

@@ -43,6 +43,7 @@ pub struct ResponseReader {
     body_bytes_max: u64,
     interim: u8,
     reusable: bool,
+    sets_cookies: bool,
     status: u16,
     body_bytes: u64,
     received: u64,
@@ -63,6 +64,7 @@ impl ResponseReader {
             body_bytes_max,
             interim: 0,
             reusable: false,
+            sets_cookies: false,
             status: 0,
             body_bytes: 0,
             received: 0,
@@ -142,6 +144,11 @@ impl ResponseReader {
         self.reusable && matches!(self.state, State::Done)
     }
 
+    /// A field of the final response sets a cookie.
+    pub fn sets_cookies(&self) -> bool {
+        self.sets_cookies
+    }
+
     /// Length of the body so far, without its transfer coding, in bytes.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes
@@ -166,6 +173,7 @@ impl ResponseReader {
     fn head(&mut self, input: &[u8], pool: &BufferPool) -> Result<Option<(Head, usize)>, Failure> {
         if self.held.is_empty() {
             if let Some(head) = head::parse(input, self.is_head)? {
+                self.note_cookies(head);
                 if self.keep > Keep::Nothing && head.framing != Framing::Interim {
                     self.hold(pool);
                     self.held.extend_from_slice(&input[..head.len]);
@@ -187,12 +195,21 @@ impl ResponseReader {
             return Ok(None);
         }
         let Some(head) = head::parse(&self.held, self.is_head)? else { return Ok(None) };
+        self.note_cookies(head);
         if self.keep > Keep::Nothing && head.framing != Framing::Interim {
             self.held.truncate(head.len);
         } else {
             self.held.clear();
         }
         Ok(Some((head, head.len - before)))
+    }
+
+    /// A head that sets cookies is kept whatever was asked for.
+    fn note_cookies(&mut self, head: Head) {
+        if head.sets_cookies && head.framing != Framing::Interim {
+            self.sets_cookies = true;
+            self.keep = self.keep.max(Keep::Head);
+        }
     }
 
     /// Makes sure that what is held next goes to a buffer of the pool.

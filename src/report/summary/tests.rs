@@ -49,6 +49,7 @@ fn template(name: &str) -> Template {
         path: Text::literal("/"),
         query: Vec::new(),
         headers: Vec::new(),
+        cookies: Vec::new(),
         body: Body::None,
         timeout: None,
         expect: Expect::default(),

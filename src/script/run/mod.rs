@@ -4,6 +4,7 @@ mod ambient;
 mod body;
 mod coroutine;
 mod globals;
+mod identity;
 mod json;
 mod response;
 mod shared;
@@ -22,8 +23,8 @@ use self::{
     stack::StackPool,
 };
 pub(super) use self::{
-    ambient::current_user, globals::WORDS as GLOBAL_WORDS, response::Response, response::WORDS as RESPONSE_WORDS,
-    shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
+    ambient::current_user, globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS, response::Response,
+    response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
 };
 use super::{
     Closure, Loaded,

@@ -11,12 +11,12 @@ use crate::{
         Aside,
         flow::{Answer, Reply, Request, Step},
         render::{Compiled, Composer},
-        user::{Field, User},
+        user::User,
     },
     measure::{Kind, NameId, Recorder},
     plan::{Expect, Template},
     protocol::{BufferPool, TargetId},
-    script::state::ScriptState,
+    script::{draft, state::ScriptState},
 };
 
 /// A script's error, boxed as Rhai wants it.
@@ -75,12 +75,15 @@ impl Shared {
     }
 
     /// The row a request is reported under that its author did not name: method and path, with the parts that
-    /// look like an identifier shown as `{…}`.
-    pub(super) fn name(&self, method: &str, path: &str) -> NameId {
+    /// look like an identifier shown as `{…}`; host and port before it where it is not the first target.
+    pub(super) fn name(&self, method: &str, target: TargetId, path: &str) -> NameId {
         let mut scratch = self.name_scratch.borrow_mut();
         scratch.clear();
         scratch.push_str(method);
         scratch.push(' ');
+        if target != TargetId(0) {
+            scratch.push_str(&draft::authority(&self.state.plan.borrow(), target));
+        }
         push_pattern(&mut scratch, path);
         let mut names = self.names.borrow_mut();
         if let Some(&name) = names.get(scratch.as_str()) {
@@ -101,11 +104,11 @@ impl Shared {
         path: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<Rc<Reply>, Failed> {
-        let target = TargetId(0);
+        let target = user.target.get();
         let mut wire = self.buffers.take();
-        let body_at = self.composer.write(&mut wire, target, method, path, &user.fields.borrow(), body);
+        let body_at = self.composer.write(&mut wire, target, method, path, (user, self.state.wall_ms()), body);
         self.send(Request {
-            name: self.name(method, path),
+            name: self.name(method, target, path),
             target,
             wire,
             body_at,
@@ -123,10 +126,9 @@ impl Shared {
     pub(super) fn fill(&self, user: &User, template: &Template) -> Result<Request, Failed> {
         let compiled = Compiled::new(template, &self.state.plan.borrow());
         let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
-        let fields: Vec<Field> = user.fields.borrow().clone();
         let drawers = self.state.drawers();
-        let written = user
-            .draw(self.state.wall_ms(), |context| compiled.write(&mut wire, &mut scratch, &fields, &drawers, context));
+        let written =
+            user.draw(self.state.wall_ms(), |context| compiled.write(&mut wire, &mut scratch, user, &drawers, context));
         self.buffers.give(scratch);
         let body_at = written.map_err(|error| error.to_string())?;
         Ok(Request {

@@ -148,31 +148,6 @@ pub(in crate::script) const WORDS: &[Word] = &[
     ),
     word(
         Call,
-        "bearer",
-        "token: string",
-        "Vu",
-        "`vu.bearer(token)`",
-        "Sends the token as authorization with each request from now on.",
-        |engine, name, _| {
-            engine.register_fn(name, |vu: &mut Vu, token: &str| {
-                vu.0.set_field("authorization", &format!("Bearer {token}"));
-                vu.clone()
-            });
-        },
-    ),
-    word(
-        Call,
-        "header",
-        "name: string, value: any",
-        "Vu",
-        "`vu.header(\"accept\", \"text/html\")`",
-        "Sends the field with each request from now on; `()` takes it away.",
-        |engine, name, _| {
-            engine.register_fn(name, header);
-        },
-    ),
-    word(
-        Call,
         "think",
         "pause: Duration | Generator",
         "()",
@@ -247,18 +222,6 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("to_string", |vu: &mut Vu| format!("vu {}", vu.0.id));
 }
 
-fn header(vu: &mut Vu, name: &str, value: Dynamic) -> Result<Vu, Failed> {
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-        return Err(format!("`{name}` is not a header's name").into());
-    }
-    if value.is_unit() {
-        vu.0.remove_field(name)
-    } else {
-        vu.0.set_field(name, &value.to_string())
-    }
-    Ok(vu.clone())
-}
-
 fn request(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>, method: &'static str) {
     let with = shared.clone();
     engine.register_fn(name, move |vu: &mut Vu, path: &str| -> Result<Response, Failed> {
@@ -280,7 +243,8 @@ fn request(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>, method:
 }
 
 fn send(ctx: &NativeCallContext<'_>, shared: &Shared, vu: &mut Vu, request: &Request) -> Result<Response, Failed> {
-    let filled = shared.fill(&vu.0, &request.template())?;
+    let template = request.template(vu.0.target.get(), &shared.state.plan.borrow());
+    let filled = shared.fill(&vu.0, &template)?;
     let response = Response(shared.send(filled)?);
     examine(ctx, shared, vu, request, &response)?;
     Ok(response)
@@ -295,8 +259,14 @@ fn batch(ctx: &NativeCallContext<'_>, shared: &Shared, vu: &mut Vu, requests: Ar
             value.try_cast::<Request>().ok_or_else(wrong)
         })
         .collect::<Result<Vec<_>, Failed>>()?;
-    let filled =
-        requests.iter().map(|request| shared.fill(&vu.0, &request.template())).collect::<Result<Vec<_>, Failed>>()?;
+    let default = vu.0.target.get();
+    let filled = requests
+        .iter()
+        .map(|request| {
+            let template = request.template(default, &shared.state.plan.borrow());
+            shared.fill(&vu.0, &template)
+        })
+        .collect::<Result<Vec<_>, Failed>>()?;
     match ambient::ask(Step::Batch(filled)) {
         Some(Answer::Responses(replies)) => {
             let mut responses = Array::new();

@@ -52,6 +52,7 @@ const TABLES: &[&[Word]] = &[
     unavailable::WORDS,
     units::WORDS,
     run::VU_WORDS,
+    run::IDENTITY_WORDS,
     run::RESPONSE_WORDS,
     run::GLOBAL_WORDS,
 ];

@@ -13,7 +13,7 @@ use super::{
     Word, this,
 };
 use crate::{
-    plan::{Body, Classify, Escape, Place, Problem, Save, Text},
+    plan::{Body, Classify, Escape, Place, Plan, Problem, Save, Text},
     protocol::TargetId,
     script::{
         body,
@@ -37,10 +37,10 @@ pub enum Extract {
 }
 
 impl Request {
-    /// The request as the run stage sends it: without its closures, which run beside it.
-    pub(in crate::script) fn template(&self) -> crate::plan::Template {
-        let mut template = self.0.template.clone();
-        template.target = self.0.target.unwrap_or(DEFAULT_TARGET);
+    /// The request as the run stage sends it, to `default` where it names no target: without its closures, which
+    /// run beside it.
+    pub(in crate::script) fn template(&self, default: TargetId, plan: &Plan) -> crate::plan::Template {
+        let mut template = self.0.addressed(default, plan);
         if let Some(Classifier::Ready(classify)) = &self.0.classify {
             template.classify = Some(classify.clone());
         }

@@ -93,6 +93,20 @@ pub(super) const WORDS: &[Word] = &[
         edit(call, &this, |target| target.keepalive = false);
         this
     }),
+    builder(
+        "cookies",
+        "on?: bool",
+        "`.cookies(false)`",
+        "Whether each virtual user keeps and sends cookies; it does by default.",
+        |call, this, args| {
+            let on =
+                args.first().map_or(Some(true), |on| on.as_bool().ok().or_else(|| call.mismatch("true or false", on)));
+            if let Some(on) = on {
+                edit(call, &this, |target| target.cookies = on);
+            }
+            this
+        },
+    ),
     // The one transport there is: asking for it changes nothing, and is right.
     builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |_, this, _| this),
     builder("max_body", "size: Size", "`.max_body(10.mb)`", "A longer body is an error.", |call, this, args| {

@@ -25,7 +25,6 @@ pub(super) const WORDS: &[Word] = &[
     word(Target, "http2", "", "HTTP/2."),
     word(Target, "connections", "n: int", "A fixed number of connections."),
     word(Target, "redirects", "n: int", "Following redirects."),
-    word(Target, "cookies", "on?: bool", "A cookie jar for each virtual user."),
     word(Target, "proxy", "url: string", "A proxy."),
     word(Target, "compressed", "", "Compressed responses."),
     word(Request, "http2", "", "HTTP/2 for one request."),
