@@ -68,9 +68,21 @@ pub enum Step {
     /// One request.
     Send(Box<Request>),
     /// Several at once.
-    Batch(Vec<Request>),
+    Batch {
+        /// Answered in this order.
+        requests: Vec<Request>,
+        /// So many under way at the same time, at least one.
+        at_once: usize,
+    },
     /// A pause, in nanoseconds.
     Think(Nanos),
+    /// A group of steps begins, of this name; within another group.
+    Enter(Box<str>),
+    /// The group entered last is over.
+    Leave {
+        /// Its script failed, whatever its requests did.
+        failed: bool,
+    },
     /// Nothing more.
     Done(End),
 }
@@ -86,6 +98,8 @@ pub enum Answer {
     Responses(Vec<Rc<Reply>>),
     /// To [`Step::Think`].
     Rested,
+    /// To [`Step::Enter`] and [`Step::Leave`].
+    Noted,
 }
 
 /// How a flow ended.

@@ -5,9 +5,12 @@ use std::{
     rc::Rc,
 };
 
+use futures_util::stream::{self, StreamExt};
+
 use super::{
     cookies::REFUSED_COUNTER,
     flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Step},
+    groups::Groups,
     phase_run::{Halt, PhaseRun, Work},
     user::User,
     vu::{Standing, Vu},
@@ -18,7 +21,7 @@ use crate::{
     measure::{ClassId, IterationResult, NameId, Sample, SampleResult},
     pace::Purpose,
     plan::{Check, Classify, ClosureId, DrawError, Expect, Save, Step as PlanStep},
-    protocol::{Exchange, Keep, Outcome, TargetId, Transport},
+    protocol::{ErrorKind, Exchange, Keep, Outcome, TargetId, Transport},
 };
 
 /// What a virtual user does after an iteration.
@@ -31,12 +34,12 @@ pub(super) enum After {
 }
 
 /// How far a request or a flow got, for those that are dropped in the middle.
-struct Unfinished<'a, T: Transport> {
-    worker: &'a Worker<T>,
-    ledger: u16,
-    name: NameId,
-    planned: Nanos,
-    finished: bool,
+pub(super) struct Unfinished<'a, T: Transport> {
+    pub(super) worker: &'a Worker<T>,
+    pub(super) ledger: u16,
+    pub(super) name: NameId,
+    pub(super) planned: Nanos,
+    pub(super) finished: bool,
 }
 
 impl<T: Transport> Drop for Unfinished<'_, T> {
@@ -84,10 +87,29 @@ struct Pending {
 
 /// What has gone wrong in a flow so far; the worst is what the iteration counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mishap {
+pub(super) enum Mishap {
     None,
     Failed,
     Timeout,
+}
+
+impl Mishap {
+    /// What a transaction ends as whose steps went wrong like this.
+    pub(super) fn of_transaction(self) -> SampleResult {
+        match self {
+            Self::None => SampleResult::Ok,
+            Self::Failed => SampleResult::Failed,
+            Self::Timeout => SampleResult::Error(ErrorKind::Timeout),
+        }
+    }
+}
+
+/// How a flow went.
+struct Driven {
+    mishap: Mishap,
+    end: End,
+    /// What it spent in pauses of its script.
+    paused: Nanos,
 }
 
 impl<T: Transport> Worker<T> {
@@ -105,7 +127,7 @@ impl<T: Transport> Worker<T> {
                 let name = self.flow_names[id.index()];
                 let mut whole = Unfinished { worker: self, ledger, name, planned: work.planned, finished: false };
                 let flow = self.script.begin(Call::Flow(id), &vu.user);
-                let (mishap, end) = self.drive(flow, ledger, vu, work.planned).await;
+                let Driven { mishap, end, paused } = self.drive(flow, ledger, vu, work.planned).await;
                 if matches!(end, End::Fault(_)) && vu.user.exhausted().is_some() {
                     return self.run_dry(run, vu);
                 }
@@ -117,12 +139,13 @@ impl<T: Transport> Worker<T> {
                     class: ClassId::NONE,
                     result: match result {
                         IterationResult::Ok => SampleResult::Ok,
-                        IterationResult::Timeout => SampleResult::Error(crate::protocol::ErrorKind::Timeout),
+                        IterationResult::Timeout => SampleResult::Error(ErrorKind::Timeout),
                         _ => SampleResult::Failed,
                     },
                     status: 0,
                     planned: whole.planned,
-                    started,
+                    // Its service time is that of its requests and its script: without the pauses.
+                    started: started + paused,
                     first_byte: None,
                     end: ended,
                     bytes_sent: 0,
@@ -193,7 +216,7 @@ impl<T: Transport> Worker<T> {
         let purpose = if matches!(aside, Aside::OnStart | Aside::OnStop) { Purpose::User } else { Purpose::Frame };
         vu.user.step_aside(purpose, ledger);
         let flow = self.script.begin(call, &vu.user);
-        let (_, end) = self.drive(flow, ledger, vu, self.host.now()).await;
+        let Driven { end, .. } = self.drive(flow, ledger, vu, self.host.now()).await;
         self.conclude(ledger, Mishap::None, &end);
         match end {
             End::Completed(value) => Ok(value),
@@ -352,8 +375,10 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Drives a flow to its end. Requests are planned when the step before them ended.
-    async fn drive(&self, mut flow: Box<dyn FlowRun>, ledger: u16, vu: &Vu<T>, planned: Nanos) -> (Mishap, End) {
+    async fn drive(&self, mut flow: Box<dyn FlowRun>, ledger: u16, vu: &Vu<T>, planned: Nanos) -> Driven {
         let mut planned = planned;
+        let mut paused = 0;
+        let mut groups = Groups::new(self, ledger);
         let mut answer = Answer::Start;
         let mut pending: Vec<Pending> = Vec::new();
         let mut mishap = Mishap::None;
@@ -361,15 +386,30 @@ impl<T: Transport> Worker<T> {
             let step = flow.resume(answer);
             for pending in pending.drain(..) {
                 self.file_reply(ledger, &pending);
-                mishap = mishap.max(mishap_of(&pending.reply));
+                let went = mishap_of(&pending.reply);
+                groups.note(went);
+                mishap = mishap.max(went);
             }
             match step {
-                Step::Done(end) => return (mishap, end),
+                Step::Done(end) => {
+                    groups.leave_all(paused);
+                    return Driven { mishap, end, paused };
+                }
                 Step::Think(pause) => {
-                    let until = self.host.now() + pause;
+                    let from = self.host.now();
+                    let until = from + pause;
                     self.host.sleep_until(until).await;
+                    paused += self.host.now() - from;
                     planned = until;
                     answer = Answer::Rested;
+                }
+                Step::Enter(name) => {
+                    groups.enter(&name, planned, paused);
+                    answer = Answer::Noted;
+                }
+                Step::Leave { failed } => {
+                    groups.leave(failed, paused);
+                    answer = Answer::Noted;
                 }
                 Step::Send(request) => {
                     let sent = self.send(ledger, vu, planned, *request).await;
@@ -377,15 +417,31 @@ impl<T: Transport> Worker<T> {
                     answer = Answer::Response(sent.reply.clone());
                     pending.push(sent);
                 }
-                Step::Batch(requests) => {
-                    let all = requests.into_iter().map(|request| self.send(ledger, vu, planned, request));
-                    let sent = futures_util::future::join_all(all).await;
+                Step::Batch { requests, at_once } => {
+                    let sent = self.send_all(ledger, vu, planned, requests, at_once).await;
                     planned = sent.iter().map(|pending| pending.reply.stamps.end).max().unwrap_or(planned);
                     answer = Answer::Responses(sent.iter().map(|pending| pending.reply.clone()).collect());
                     pending.extend(sent);
                 }
             }
         }
+    }
+
+    /// Sends requests that are all planned for the same moment; gives what they got in their order.
+    async fn send_all(
+        &self,
+        ledger: u16,
+        vu: &Vu<T>,
+        planned: Nanos,
+        requests: Vec<Request>,
+        at_once: usize,
+    ) -> Vec<Pending> {
+        let numbered = requests.into_iter().enumerate();
+        let all = numbered.map(|(at, request)| async move { (at, self.send(ledger, vu, planned, request).await) });
+        // Not in order, or a slow one at the head would keep the places of those behind it.
+        let mut sent: Vec<_> = stream::iter(all).buffer_unordered(at_once.max(1)).collect().await;
+        sent.sort_unstable_by_key(|(at, _)| *at);
+        sent.into_iter().map(|(_, pending)| pending).collect()
     }
 
     async fn send(&self, ledger: u16, vu: &Vu<T>, planned: Nanos, request: Request) -> Pending {

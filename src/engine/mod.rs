@@ -3,6 +3,7 @@ mod class;
 mod closed;
 mod cookies;
 pub mod flow;
+mod groups;
 pub mod host;
 mod iteration;
 mod open;

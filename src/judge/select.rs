@@ -81,9 +81,10 @@ fn choose_phases<'a, 'b>(selector: &Selector, phases: &'b [PhaseView<'a>]) -> Re
 }
 
 fn matches(selector: &Selector, key: &SeriesKey) -> bool {
-    let (kind, name) = match (&selector.request, &selector.flow) {
-        (_, Some(flow)) => (Kind::Flow, Some(flow)),
-        (request, None) => (Kind::Request, request.as_ref()),
+    let (kind, name) = match (&selector.request, &selector.flow, &selector.group) {
+        (_, _, Some(group)) => (Kind::Group, Some(group)),
+        (_, Some(flow), None) => (Kind::Flow, Some(flow)),
+        (request, None, None) => (Kind::Request, request.as_ref()),
     };
     key.kind == kind
         && name.is_none_or(|name| **name == *key.name)
@@ -107,6 +108,7 @@ pub(super) fn nothing_found(selector: &Selector, phases: &[PhaseView<'_>]) -> St
     let parts = [
         ("request", &selector.request, rows(Kind::Request).map(|key| &*key.name).collect::<Vec<_>>()),
         ("flow", &selector.flow, rows(Kind::Flow).map(|key| &*key.name).collect()),
+        ("group", &selector.group, rows(Kind::Group).map(|key| &*key.name).collect()),
         ("class", &selector.class, rows(Kind::Request).filter_map(|key| key.class.as_deref()).collect()),
     ];
     for (word, wanted, known) in parts {

@@ -26,6 +26,9 @@ pub struct Selector {
     pub request: Option<String>,
     /// Only this flow's transactions.
     pub flow: Option<String>,
+    /// Only this group of steps, nested ones as `outer/inner`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Only responses of this class.
     pub class: Option<String>,
     /// Only responses with this status code.

@@ -14,7 +14,12 @@ pub enum Kind {
     Request,
     /// A flow's transaction.
     Flow,
+    /// Steps of a flow that belong together: `vu.group`.
+    Group,
 }
+
+/// Every kind, in the order of its numbers.
+const KINDS: [Kind; 3] = [Kind::Request, Kind::Flow, Kind::Group];
 
 /// A row, as its worker's recorder numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +37,7 @@ impl ClassId {
 /// The row that takes what is beyond the limits.
 pub const OTHER: &str = "(other)";
 
-/// Distinct rows of a worker, requests and flows together.
+/// Distinct rows of a worker, of all kinds together.
 const NAMES_MAX: usize = 500;
 /// Distinct classes of a worker.
 const CLASSES_MAX: usize = 64;
@@ -43,7 +48,7 @@ const NAME_BYTES_MAX: usize = 200;
 #[derive(Debug)]
 pub(super) struct Names {
     names: Vec<(Kind, Arc<str>)>,
-    by_name: [HashMap<Arc<str>, u32>; 2],
+    by_name: [HashMap<Arc<str>, u32>; KINDS.len()],
     classes: Vec<Option<Arc<str>>>,
     by_class: HashMap<Arc<str>, u16>,
     turned_away: u64,
@@ -53,8 +58,8 @@ impl Names {
     pub(super) fn new() -> Self {
         let other: Arc<str> = OTHER.into();
         Self {
-            names: vec![(Kind::Request, other.clone()), (Kind::Flow, other.clone())],
-            by_name: [HashMap::from([(other.clone(), 0)]), HashMap::from([(other.clone(), 1)])],
+            names: KINDS.iter().map(|&kind| (kind, other.clone())).collect(),
+            by_name: KINDS.map(|kind| HashMap::from([(other.clone(), kind as u32)])),
             classes: vec![None, Some(other.clone())],
             by_class: HashMap::from([(other, 1)]),
             turned_away: 0,
@@ -68,8 +73,8 @@ impl Names {
         if let Some(&id) = known.get(text) {
             return NameId(id);
         }
-        // The two rows for the rest do not count.
-        if self.names.len() >= NAMES_MAX + 2 {
+        // The rows for the rest do not count.
+        if self.names.len() >= NAMES_MAX + KINDS.len() {
             self.turned_away += 1;
             return NameId(other);
         }
@@ -147,14 +152,15 @@ mod tests {
         assert_eq!(names.take_turned_away(), 0);
         assert_eq!(names.name(Kind::Request, "one more"), NameId(0));
         assert_eq!(names.name(Kind::Flow, "one more"), NameId(1));
-        assert_eq!(names.name(Kind::Request, "r7").0, 9);
+        assert_eq!(names.name(Kind::Group, "one more"), NameId(2));
+        assert_eq!(names.name(Kind::Request, "r7").0, 10);
         for n in 0..CLASSES_MAX {
             names.class(&format!("c{n}"));
         }
         assert_eq!(names.class_text(ClassId(names.by_class["c3"])), Some("c3".into()));
         let late = names.class("late");
         assert_eq!(names.class_text(late).as_deref(), Some(OTHER));
-        assert_eq!(names.take_turned_away(), 3);
+        assert_eq!(names.take_turned_away(), 4);
         assert_eq!(names.take_turned_away(), 0);
     }
 

@@ -21,7 +21,7 @@ pub(super) fn render(summary: &Summary) -> String {
     // Writing into memory cannot fail.
     let _ = writer.write_record(&header);
     for phase in summary.phases.iter().chain(&summary.asides) {
-        for row in phase.requests.iter().chain(&phase.flows) {
+        for row in phase.rows() {
             let _ = writer.write_record(record(phase, row));
         }
     }
@@ -32,6 +32,7 @@ fn record(phase: &PhaseSummary, row: &RowSummary) -> Vec<String> {
     let kind = match row.kind {
         Kind::Request => "request",
         Kind::Flow => "flow",
+        Kind::Group => "group",
     };
     let counts = |pairs: &std::collections::BTreeMap<String, u64>| {
         pairs.iter().map(|(word, n)| format!("{word}={n}")).collect::<Vec<_>>().join(" ")

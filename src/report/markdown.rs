@@ -112,7 +112,7 @@ fn section(phase: &PhaseSummary) -> String {
         let _ = writeln!(page, "Rate {} in {}.\n", rate(phase.rate_achieved), seconds(phase.duration_s));
     }
     table(&mut page, phase);
-    for row in phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none()) {
+    for row in phase.rows().filter(|row| row.class.is_none()) {
         for failure in &row.failures {
             let _ =
                 writeln!(page, "- {} × `{}` in {}: {}", failure.count, failure.kind, text(&row.name), failure.advice);
@@ -135,7 +135,7 @@ fn section(phase: &PhaseSummary) -> String {
 }
 
 fn table(page: &mut String, phase: &PhaseSummary) {
-    let rows: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    let rows: Vec<&RowSummary> = phase.rows().collect();
     if rows.is_empty() {
         return;
     }

@@ -70,8 +70,7 @@ fn iterations(page: &mut Page, phases: &[PhaseSummary]) {
 type Duration = (&'static str, &'static str, fn(&RowSummary) -> &Latency);
 
 fn requests(page: &mut Page, phases: &[PhaseSummary]) {
-    let rows =
-        || phases.iter().flat_map(|phase| phase.requests.iter().chain(&phase.flows).map(move |row| (phase, row)));
+    let rows = || phases.iter().flat_map(|phase| phase.rows().map(move |row| (phase, row)));
     page.family("loadr_requests", "gauge", "Requests and flows by outcome: ok, or a kind of error.");
     for (phase, row) in rows() {
         let outcomes = std::iter::once(("ok", row.ok)).chain(row.errors.iter().map(|(kind, &n)| (kind.as_str(), n)));
@@ -112,6 +111,7 @@ fn labels<'a>(phase: &'a PhaseSummary, row: &'a RowSummary) -> Vec<(&'static str
     let kind = match row.kind {
         Kind::Request => "request",
         Kind::Flow => "flow",
+        Kind::Group => "group",
     };
     vec![("phase", &phase.name), (kind, &row.name), ("class", row.class.as_deref().unwrap_or(""))]
 }

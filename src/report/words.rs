@@ -52,6 +52,7 @@ pub(super) fn seconds(value: f64) -> String {
 pub(super) fn row_name(row: &RowSummary) -> String {
     match row.kind {
         Kind::Flow => format!("flow {}", row.name),
+        Kind::Group => format!("group {}", row.name),
         Kind::Request => row.name.clone(),
     }
 }

@@ -57,7 +57,8 @@ const WARM_MAX: usize = 256;
 
 impl Closure {
     /// Takes a function pointer out of a running call.
-    pub fn new(ptr: FnPtr, ctx: &NativeCallContext<'_>, place: Place) -> Self {
+    pub fn new(mut ptr: FnPtr, ctx: &NativeCallContext<'_>, place: Place) -> Self {
+        super::run::own_users(&mut ptr);
         let mut surroundings = ctx.global_runtime_state().clone();
         // Each call starts with its whole allowance of operations and levels.
         surroundings.num_operations = 0;

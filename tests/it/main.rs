@@ -19,6 +19,7 @@ mod run_file;
 mod same_traffic;
 mod script_faults;
 mod slos;
+mod steps;
 mod target_faults;
 mod tls;
 mod truth;

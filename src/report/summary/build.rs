@@ -221,6 +221,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
         backlog_us: Latency::record(&figures.backlog),
         requests: rows(Kind::Request, &requests),
         flows: rows(Kind::Flow, &flows),
+        groups: rows(Kind::Group, &[]),
         checks: figures
             .checks
             .iter()

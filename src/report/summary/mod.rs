@@ -151,6 +151,8 @@ pub struct PhaseSummary {
     pub requests: Vec<RowSummary>,
     /// Rows of flows.
     pub flows: Vec<RowSummary>,
+    /// Rows of groups of steps, nested ones as `outer/inner`.
+    pub groups: Vec<RowSummary>,
     /// Checks by name.
     pub checks: Vec<CheckSummary>,
     /// What the mix asked for, and what was dealt.
@@ -175,6 +177,13 @@ pub struct PhaseSummary {
     pub failure_reasons: Vec<MessageSummary>,
 }
 
+impl PhaseSummary {
+    /// All rows: requests, flows, groups.
+    pub fn rows(&self) -> impl Iterator<Item = &RowSummary> {
+        self.requests.iter().chain(&self.flows).chain(&self.groups)
+    }
+}
+
 /// What was agreed on for connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NegotiatedSummary {
@@ -190,12 +199,12 @@ pub struct NegotiatedSummary {
     pub resumed: u64,
 }
 
-/// A request or a flow.
+/// A request, a flow or a group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RowSummary {
     /// Its name.
     pub name: String,
-    /// Request or flow.
+    /// Request, flow or group.
     pub kind: Kind,
     /// The class of its responses; null is the sum over all.
     pub class: Option<String>,

@@ -189,6 +189,7 @@ mod contract {
             "/phases/0/requests/0/service_us/p50",
             "/phases/0/requests/0/ttfb_us/p50",
             "/phases/0/flows",
+            "/phases/0/groups",
             "/phases/0/checks",
             "/custom",
         ] {

@@ -81,7 +81,7 @@ fn outcomes(page: &mut Page, phase: &PhaseSummary) {
 }
 
 fn rows(page: &mut Page, phase: &PhaseSummary) {
-    let all: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    let all: Vec<&RowSummary> = phase.rows().collect();
     if all.is_empty() {
         page.prose(2, Tone::Plain, "no requests");
         return;
@@ -146,7 +146,7 @@ fn latency(latency: &Latency, withheld: &mut BTreeMap<u64, (&'static str, u64)>)
 }
 
 fn details(page: &mut Page, phase: &PhaseSummary) {
-    let rows = || phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none());
+    let rows = || phase.rows().filter(|row| row.class.is_none());
     for row in rows() {
         for failure in &row.failures {
             let codes: Vec<String> = row.status.iter().map(|(code, n)| format!("{code} ×{n}")).collect();

@@ -76,6 +76,9 @@ pub fn explain(error: &EvalAltResult, state: &ScriptState, source: Option<&str>)
             let found = friendly_type(found).unwrap_or(found);
             Problem::at(&at, format!("expected {wanted}, found {found}"))
         }
+        E::ErrorDataRace(..) => Problem::at(&at, "the closure uses the variable that its method is called on")
+            .label("the method holds it meanwhile")
+            .help("let it take it: `|vu| …` instead of `|| …`"),
         E::ErrorRuntime(value, _) => {
             let text = value.to_string();
             Problem::at(&at, if text.is_empty() { "the script threw an error".to_owned() } else { text })

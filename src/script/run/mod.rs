@@ -1,9 +1,12 @@
 //! The run stage: closures of a script as flows of the engine.
 
 mod ambient;
+mod batch;
 mod body;
+mod captured;
 mod coroutine;
 mod globals;
+mod group;
 mod identity;
 mod json;
 mod response;
@@ -23,8 +26,8 @@ use self::{
     stack::StackPool,
 };
 pub(super) use self::{
-    ambient::current_user, globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS, response::Response,
-    response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
+    ambient::current_user, captured::own_users, globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS,
+    response::Response, response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
 };
 use super::{
     Closure, Loaded,

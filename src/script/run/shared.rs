@@ -96,18 +96,12 @@ impl Shared {
         name
     }
 
-    /// Sends a request composed from its parts and waits for the answer.
-    pub(super) fn send_parts(
-        &self,
-        user: &User,
-        method: &str,
-        path: &str,
-        body: Option<(&str, &[u8])>,
-    ) -> Result<Rc<Reply>, Failed> {
+    /// A request composed from its parts, to the target of the user.
+    pub(super) fn plain(&self, user: &User, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Request {
         let target = user.target.get();
         let mut wire = self.buffers.take();
         let body_at = self.composer.write(&mut wire, target, method, path, (user, self.state.wall_ms()), body);
-        self.send(Request {
+        Request {
             name: self.name(method, target, path),
             target,
             wire,
@@ -119,7 +113,18 @@ impl Shared {
             classify: None,
             checks: Vec::new(),
             saves: Vec::new(),
-        })
+        }
+    }
+
+    /// Sends a request composed from its parts and waits for the answer.
+    pub(super) fn send_parts(
+        &self,
+        user: &User,
+        method: &str,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Rc<Reply>, Failed> {
+        self.send(self.plain(user, method, path, body))
     }
 
     /// A template, its holes filled with values of the user.

@@ -64,7 +64,7 @@ impl Stage {
                     sent.push(wire);
                     Answer::Response(reply)
                 }
-                Step::Batch(requests) => Answer::Responses(
+                Step::Batch { requests, .. } => Answer::Responses(
                     requests
                         .iter()
                         .map(|request| {
@@ -76,6 +76,7 @@ impl Stage {
                         .collect(),
                 ),
                 Step::Think(_) => Answer::Rested,
+                Step::Enter(_) | Step::Leave { .. } => Answer::Noted,
                 Step::Done(end) => return (sent, end),
             };
         }
@@ -242,7 +243,9 @@ fn requests_made_of_templates_are_sent_as_they_are() {
             assert!(request.expect.accepts(404));
             let wire = String::from_utf8_lossy(&request.wire).into_owned();
             assert!(wire.starts_with("POST /items/7 HTTP/1.1\r\n") && wire.ends_with("\r\n\r\n{\"id\":7}"), "{wire}");
-            let Step::Batch(requests) = flow.resume(Answer::Response(reply(404, "", ""))) else { panic!("no batch") };
+            let Step::Batch { requests, .. } = flow.resume(Answer::Response(reply(404, "", ""))) else {
+                panic!("no batch")
+            };
             let answers = requests.iter().map(|_| reply(404, "", "")).collect();
             assert!(matches!(flow.resume(Answer::Responses(answers)), Step::Done(End::Completed(_))));
             assert_eq!((stage.check("found").0, stage.runtime.stacks.stacks() > 0), (1, true));
@@ -455,3 +458,5 @@ fn odd_paths_make_a_valid_request_line() {
         assert!(sent[1].starts_with("GET /relative?x=%C3%BC HTTP/1.1\r\n"), "{}", sent[1]);
     });
 }
+
+mod steps;

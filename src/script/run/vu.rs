@@ -2,20 +2,19 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext, Position};
 
 use super::{
     ambient,
+    batch::batch,
     body::{self, Content},
+    group::group,
     response::Response,
     shared::{CANNOT_WAIT, Ending, Failed, Shared},
 };
 use crate::{
     clock::Nanos,
-    engine::{
-        flow::{Answer, Step},
-        user::User,
-    },
+    engine::{flow::Step, user::User},
     plan::Value,
     script::{
         Classifier, GeneratorHandle, Request, Span,
@@ -135,15 +134,22 @@ pub(in crate::script) const WORDS: &[Word] = &[
     word(
         Call,
         "batch",
-        "requests: list",
-        "list",
+        "requests: list | map, at_once?: int",
+        "any",
         "`vu.batch([get(\"/a\"), get(\"/b\")])`",
-        "Sends requests at the same time; gives their responses in that order.",
+        "Sends requests, or gets paths, at the same time, 20 unless told; gives their responses, a map for a map.",
         |engine, name, shared| {
             let with = shared.clone();
-            engine.register_fn(name, move |ctx: NativeCallContext<'_>, vu: &mut Vu, requests: Array| {
-                batch(&ctx, &with, vu, requests)
+            engine.register_fn(name, move |ctx: NativeCallContext<'_>, vu: &mut Vu, requests: Dynamic| {
+                batch(&ctx, &with, vu, requests, None)
             });
+            let with = shared.clone();
+            engine.register_fn(
+                name,
+                move |ctx: NativeCallContext<'_>, vu: &mut Vu, requests: Dynamic, at_once: i64| {
+                    batch(&ctx, &with, vu, requests, Some(at_once))
+                },
+            );
         },
     ),
     word(
@@ -164,10 +170,10 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "name: string, steps: Fn(vu)",
         "any",
         "`vu.group(\"cart\", |vu| { … })`",
-        "Runs steps under a name; gives what they give.",
+        "Runs steps as a row of their own in the report; gives what they give.",
         |engine, name, _| {
-            engine.register_fn(name, |ctx: NativeCallContext<'_>, vu: &mut Vu, _name: &str, body: FnPtr| {
-                body.call_within_context::<Dynamic>(&ctx, (vu.clone(),))
+            engine.register_fn(name, |ctx: NativeCallContext<'_>, vu: &mut Vu, name: &str, steps: FnPtr| {
+                group(&ctx, vu, name, &steps)
             });
         },
     ),
@@ -250,40 +256,8 @@ fn send(ctx: &NativeCallContext<'_>, shared: &Shared, vu: &mut Vu, request: &Req
     Ok(response)
 }
 
-fn batch(ctx: &NativeCallContext<'_>, shared: &Shared, vu: &mut Vu, requests: Array) -> Result<Array, Failed> {
-    let requests = requests
-        .into_iter()
-        .map(|value| {
-            let found = value.type_name();
-            let wrong = || format!("`batch` takes requests such as get(\"/x\"); found {found}").into();
-            value.try_cast::<Request>().ok_or_else(wrong)
-        })
-        .collect::<Result<Vec<_>, Failed>>()?;
-    let default = vu.0.target.get();
-    let filled = requests
-        .iter()
-        .map(|request| {
-            let template = request.template(default, &shared.state.plan.borrow());
-            shared.fill(&vu.0, &template)
-        })
-        .collect::<Result<Vec<_>, Failed>>()?;
-    match ambient::ask(Step::Batch(filled)) {
-        Some(Answer::Responses(replies)) => {
-            let mut responses = Array::new();
-            for (request, reply) in requests.iter().zip(replies) {
-                let response = Response(reply);
-                examine(ctx, shared, vu, request, &response)?;
-                responses.push(Dynamic::from(response));
-            }
-            Ok(responses)
-        }
-        Some(_) => Err("internal error: an answer that was not asked for".into()),
-        None => Err(CANNOT_WAIT.into()),
-    }
-}
-
 /// Runs the closures that a request brings with it; what needs none, the engine has done.
-fn examine(
+pub(super) fn examine(
     ctx: &NativeCallContext<'_>,
     shared: &Shared,
     vu: &Vu,

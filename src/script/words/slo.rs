@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-const SELECTORS: &[&str] = &["phase", "request", "flow", "class", "status"];
+const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "class", "status"];
 const SETTINGS: &[&str] = &["abort", "over"];
 /// Known, but for parts of loadr that this version does not have.
 const LATER: &[&str] = &["experiment", "monitor", "hit_p50", "hit_p95", "hit_p99", "speedup_p50", "miss_p95"];
@@ -49,6 +49,7 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
             "phase" => slo.selector.phase = selected(call, value),
             "request" => slo.selector.request = selected(call, value),
             "flow" => slo.selector.flow = selected(call, value),
+            "group" => slo.selector.group = selected(call, value),
             "class" => slo.selector.class = selected(call, value),
             "status" => slo.selector.status = status(call, value),
             "abort" => match value.as_bool() {
@@ -140,9 +141,11 @@ fn unknown(call: &Call<'_>, key: &str) {
     let known = || SELECTORS.iter().chain(SETTINGS).chain(QUANTITIES).copied();
     let help = match nearest(key, known()) {
         Some(_) => suggest(key, known(), "option"),
-        None => "known: phase, request, flow, class, status, abort, over, p50…p99.99, mean, min, max, errors, ok, \
+        None => {
+            "known: phase, request, flow, group, class, status, abort, over, p50…p99.99, mean, min, max, errors, ok, \
                  rps, goodput, count, checks, hit_ratio, and metrics named by `count`, `gauge` or `timing`"
-            .to_owned(),
+                .to_owned()
+        }
     };
     call.problem(Problem::at(&call.place(), format!("an SLO has no option `{key}`")).help(help));
 }
