@@ -20,6 +20,11 @@ impl CookieScope {
         target.cookies.then(|| Self { host: host.into(), secure: target.url.scheme() == "https" })
     }
 
+    /// The scope of a server that a redirect leads to.
+    pub fn of(url: &url::Url) -> Option<Self> {
+        Some(Self { host: url.host_str()?.into(), secure: url.scheme() == "https" })
+    }
+
     /// The pairs that a request adds to those it has of its own (`own` are their names): `a=b; c=d`, often
     /// nothing. The request line is the start of `wire`.
     pub fn pairs(&self, user: &User, now_ms: u64, wire: &[u8], own: &[Box<str>]) -> Vec<u8> {

@@ -139,6 +139,8 @@ pub struct Request {
     pub body_at: usize,
     /// See [`crate::protocol::Exchange::is_head`].
     pub is_head: bool,
+    /// A redirect is a response, whatever the target says.
+    pub no_redirect: bool,
     /// Nobody reads the body.
     pub discard_body: bool,
     /// Time for the whole request.
@@ -177,4 +179,11 @@ pub struct Reply {
     pub class: RefCell<Option<Rc<str>>>,
     /// The sample has been filed: what is said from now on comes too late for it.
     pub filed: Cell<bool>,
+}
+
+impl Reply {
+    /// Why the request failed: there was no whole response, or its content could not be read by who tried.
+    pub fn failed(&self) -> Option<&Failure> {
+        self.failure.as_ref().or_else(|| self.response.as_ref()?.content_failure())
+    }
 }

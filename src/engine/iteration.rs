@@ -8,7 +8,7 @@ use std::{
 use futures_util::stream::{self, StreamExt};
 
 use super::{
-    cookies::REFUSED_COUNTER,
+    cookies::{CookieScope, REFUSED_COUNTER},
     flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Step},
     groups::Groups,
     phase_run::{Halt, PhaseRun, Work},
@@ -272,7 +272,7 @@ impl<T: Transport> Worker<T> {
         let outcome = if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
             exchange.wire = wire;
             exchange.body_at = body_at;
-            self.exchange(ledger, prepared.name, vu, work.planned, exchange).await
+            self.request(ledger, prepared.name, vu, work.planned, exchange, compiled.redirects).await
         } else {
             let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
             let written = vu.user.draw(self.wall_ms(), |context| {
@@ -283,7 +283,8 @@ impl<T: Transport> Worker<T> {
                 Ok(body_at) => {
                     exchange.wire = &wire;
                     exchange.body_at = body_at;
-                    let outcome = self.exchange(ledger, prepared.name, vu, work.planned, exchange).await;
+                    let outcome =
+                        self.request(ledger, prepared.name, vu, work.planned, exchange, compiled.redirects).await;
                     self.buffers.give(wire);
                     outcome
                 }
@@ -299,14 +300,21 @@ impl<T: Transport> Worker<T> {
             return Ok((iteration_result(&Measured::of(&outcome), expected), outcome.stamps.end));
         }
         let bytes = (outcome.bytes_sent, outcome.bytes_received);
-        let reply = into_reply(outcome, &compiled.expect);
+        let reply = into_reply(outcome, &compiled.expect, compiled.body_bytes_max);
         self.examine(ledger, &reply, vu, &compiled.checks, compiled.classify.as_ref(), &compiled.saves);
         self.file_reply(ledger, &Pending { name: prepared.name, planned: work.planned, reply: reply.clone(), bytes });
         Ok((iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end))
     }
 
     /// Carries one exchange; one that is dropped in the middle is filed as interrupted.
-    async fn exchange(&self, ledger: u16, name: NameId, vu: &Vu<T>, planned: Nanos, exchange: Exchange<'_>) -> Outcome {
+    pub(super) async fn exchange(
+        &self,
+        ledger: u16,
+        name: NameId,
+        vu: &Vu<T>,
+        planned: Nanos,
+        exchange: Exchange<'_>,
+    ) -> Outcome {
         let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
         let outcome = self.transport.exchange(&vu.session, exchange).await;
         unfinished.finished = true;
@@ -320,8 +328,23 @@ impl<T: Transport> Worker<T> {
     }
 
     fn keep_cookies(&self, ledger: u16, user: &User, exchange: &Exchange<'_>, outcome: &Outcome) {
-        if let (Some(scope), Some(response)) = (&self.scopes[usize::from(exchange.target.0)], &outcome.response) {
-            let refused = scope.keep(user, self.wall_ms(), exchange.wire, response);
+        // Of servers that are no targets of the plan, who follows a redirect to them keeps the cookies.
+        let scope = self.scopes.get(usize::from(exchange.target.0)).and_then(Option::as_ref);
+        if let Some(scope) = scope {
+            self.keep_cookies_in(scope, ledger, user, exchange.wire, outcome);
+        }
+    }
+
+    pub(super) fn keep_cookies_in(
+        &self,
+        scope: &CookieScope,
+        ledger: u16,
+        user: &User,
+        wire: &[u8],
+        outcome: &Outcome,
+    ) {
+        if let Some(response) = &outcome.response {
+            let refused = scope.keep(user, self.wall_ms(), wire, response);
             if refused > 0 {
                 self.recorder.borrow_mut().count(ledger, REFUSED_COUNTER, refused);
             }
@@ -446,6 +469,7 @@ impl<T: Transport> Worker<T> {
 
     async fn send(&self, ledger: u16, vu: &Vu<T>, planned: Nanos, request: Request) -> Pending {
         let name = request.name;
+        let body_bytes_max = self.plan.targets[usize::from(request.target.0)].body_bytes_max;
         let exchange = Exchange {
             target: request.target,
             wire: &request.wire,
@@ -453,11 +477,12 @@ impl<T: Transport> Worker<T> {
             is_head: request.is_head,
             timeout: request.timeout,
             keep: if request.discard_body { Keep::Head } else { Keep::Body },
-            body_bytes_max: self.plan.targets[usize::from(request.target.0)].body_bytes_max,
+            body_bytes_max,
         };
-        let outcome = self.exchange(ledger, name, vu, planned, exchange).await;
+        let follow = if request.no_redirect { 0 } else { self.plan.targets[usize::from(request.target.0)].redirects };
+        let outcome = self.request(ledger, name, vu, planned, exchange, follow).await;
         let bytes = (outcome.bytes_sent, outcome.bytes_received);
-        let reply = into_reply(outcome, &request.expect);
+        let reply = into_reply(outcome, &request.expect, body_bytes_max);
         self.examine(ledger, &reply, vu, &request.checks, request.classify.as_ref(), &request.saves);
         self.buffers.give(request.wire);
         Pending { name, planned, reply, bytes }
@@ -533,7 +558,7 @@ impl<'a> Measured<'a> {
     fn of_reply(reply: &'a Reply, bytes: (u64, u64)) -> Self {
         Self {
             status: reply.status,
-            failure: reply.failure.as_ref(),
+            failure: reply.failed(),
             stamps: &reply.stamps,
             bytes,
             connection: connection_of(&reply.stamps, reply.reused),
@@ -542,7 +567,10 @@ impl<'a> Measured<'a> {
     }
 }
 
-fn into_reply(outcome: Outcome, expect: &Expect) -> Rc<Reply> {
+fn into_reply(mut outcome: Outcome, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
+    if let Some(response) = &mut outcome.response {
+        response.limit_content(body_bytes_max);
+    }
     let expected = outcome.failure.is_none() && expect.accepts(outcome.status);
     Rc::new(Reply {
         status: if outcome.failure.is_some() { 0 } else { outcome.status },
@@ -559,7 +587,7 @@ fn into_reply(outcome: Outcome, expect: &Expect) -> Rc<Reply> {
 }
 
 fn mishap_of(reply: &Reply) -> Mishap {
-    match &reply.failure {
+    match reply.failed() {
         Some(failure) if failure.kind.is_timeout() => Mishap::Timeout,
         Some(_) => Mishap::Failed,
         None if reply.expected.get() => Mishap::None,

@@ -13,7 +13,7 @@ use crate::{
         Body, Check, Classify, DrawContext, DrawError, Drawers, Escape, Expect, GeneratorId, Piece, Plan, Save, Target,
         Template, Text,
     },
-    protocol::TargetId,
+    protocol::{ACCEPTED_CODINGS, TargetId},
 };
 
 /// A template, ready to be sent many times.
@@ -37,6 +37,8 @@ pub struct Compiled {
     pub classify: Option<Classify>,
     /// What is extracted.
     pub saves: Vec<Save>,
+    /// Redirects that are followed.
+    pub redirects: u32,
     /// The body need not be kept.
     pub discard_body: bool,
     /// The request line, `host`, and the template's own fields, each with its CRLF.
@@ -174,6 +176,10 @@ impl Compiled {
         if lacks("accept") && !default_names.iter().any(|name| name == "accept") {
             head.bytes(b"accept: */*\r\n");
         }
+        if target.compressed && lacks("accept-encoding") && !default_names.iter().any(|name| name == "accept-encoding")
+        {
+            head.bytes(format!("accept-encoding: {ACCEPTED_CODINGS}\r\n").as_bytes());
+        }
         if !target.keepalive && lacks("connection") {
             head.bytes(b"connection: close\r\n");
         }
@@ -228,6 +234,7 @@ impl Compiled {
             checks: template.checks.clone(),
             classify: template.classify.clone(),
             saves: template.saves.clone(),
+            redirects: if template.no_redirect { 0 } else { target.redirects },
             discard_body: template.discard_body,
             head,
             defaults,
@@ -380,6 +387,9 @@ impl Composer {
                 }
                 if !defaults.iter().any(|field| &*field.name == "accept") {
                     fixed.push_str("accept: */*\r\n");
+                }
+                if target.compressed && !defaults.iter().any(|field| &*field.name == "accept-encoding") {
+                    fixed.push_str(&format!("accept-encoding: {ACCEPTED_CODINGS}\r\n"));
                 }
                 if !target.keepalive {
                     fixed.push_str("connection: close\r\n");

@@ -142,10 +142,10 @@ impl<T: Transport> Worker<T> {
         let templates = plan
             .templates
             .iter()
-            .map(|template| Prepared {
-                compiled: Compiled::new(template, &plan),
-                name: recorder.name(Kind::Request, &template.name),
-                keep: keep_for(template),
+            .map(|template| {
+                let compiled = Compiled::new(template, &plan);
+                let keep = keep_for(template, compiled.redirects > 0);
+                Prepared { compiled, name: recorder.name(Kind::Request, &template.name), keep }
             })
             .collect();
         let flow_names = plan.flows.iter().map(|flow| recorder.name(Kind::Flow, &flow.name)).collect();
@@ -356,14 +356,14 @@ fn hooks(plan: &Plan, closure: impl Fn(&Target) -> Option<ClosureId>) -> Vec<(Ta
 }
 
 /// How much of a template's response somebody reads.
-fn keep_for(template: &crate::plan::Template) -> Keep {
+fn keep_for(template: &crate::plan::Template, follows: bool) -> Keep {
     let reads_body = !template.checks.is_empty()
         || !template.saves.is_empty()
         || matches!(template.classify, Some(Classify::Closure(_)));
     match &template.classify {
         _ if reads_body && !template.discard_body => Keep::Body,
         Some(_) => Keep::Head,
-        None if reads_body => Keep::Head,
+        None if reads_body || follows => Keep::Head,
         None => Keep::Nothing,
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 
 use super::{
     deadline::DeadlineTimer,
@@ -15,11 +15,12 @@ use super::{
     resolve::{Addresses, Resolver},
     stream::Stream,
     system,
-    tls::{self, Tls},
+    tls::{self, Tls, TlsOptions},
+    transport::Session,
 };
 use crate::{
     clock::{Clock, Nanos},
-    protocol::{ErrorKind, Failure, Negotiated, Stamps},
+    protocol::{ErrorKind, Failure, Negotiated, Origin, Stamps},
 };
 
 /// Where a target's exchanges go, and how its connections are opened.
@@ -33,6 +34,8 @@ pub struct Endpoint {
     pub tls: Option<Tls>,
     /// Connections stay open for the next exchange.
     pub keepalive: bool,
+    /// So many connections are shared by all sessions, instead of each session having its own.
+    pub connections: Option<usize>,
     /// For TCP, to all addresses together, and again for TLS; an exchange's own timeout may end it sooner.
     pub connect_timeout: Duration,
     /// Used instead of a look-up, in order; empty for none.
@@ -47,10 +50,48 @@ impl Endpoint {
             port,
             tls: None,
             keepalive: true,
+            connections: None,
             connect_timeout: Duration::from_secs(10),
             fixed_addrs: Vec::new(),
         }
     }
+}
+
+impl Endpoint {
+    /// Whether this is the server at `origin`.
+    pub(super) fn is(&self, origin: &Origin<'_>) -> bool {
+        let bare = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
+        self.tls.is_some() == origin.secure && self.port == origin.port && bare(&self.host) == bare(origin.host)
+    }
+
+    /// The server at `origin`, spoken to as this one is. A client's certificate is for one server alone.
+    ///
+    /// # Errors
+    /// Certificates that cannot be used, for people.
+    pub(super) fn elsewhere(&self, origin: &Origin<'_>) -> Result<Self, String> {
+        let same_host = self.host.trim_matches(['[', ']']).eq_ignore_ascii_case(origin.host.trim_matches(['[', ']']));
+        let tls = match &self.tls {
+            _ if !origin.secure => None,
+            Some(tls) => Some(tls.for_strangers()?),
+            None => Some(Tls::new(&TlsOptions::default())?),
+        };
+        Ok(Self {
+            host: origin.host.to_owned(),
+            port: origin.port,
+            tls,
+            fixed_addrs: if same_host { self.fixed_addrs.clone() } else { Vec::new() },
+            ..self.clone()
+        })
+    }
+}
+
+/// Connections that all sessions share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where they wait.
+    pub session: Session,
+    /// One for each of them.
+    pub permits: Semaphore,
 }
 
 /// An endpoint with what is remembered of it.
@@ -60,13 +101,23 @@ pub struct Route {
     resolver: Resolver,
     /// Place of the address that took the last connection.
     preferred: Cell<usize>,
+    shared: Option<Shared>,
 }
 
 impl Route {
     /// A route of which nothing is known yet.
     pub fn new(endpoint: Endpoint) -> Self {
         let resolver = Resolver::new(&endpoint.host, endpoint.port, &endpoint.fixed_addrs);
-        Self { endpoint, resolver, preferred: Cell::new(0) }
+        let shared = endpoint.connections.map(|n| Shared {
+            session: Session::default(),
+            permits: Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)),
+        });
+        Self { endpoint, resolver, preferred: Cell::new(0), shared }
+    }
+
+    /// The connections that all sessions share, where they do.
+    pub fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
     }
 
     /// The endpoint as it was given.

@@ -39,6 +39,13 @@ impl AddressGuard {
         Self { public_hosts: public_hosts.into_iter().map(|host| canonical(host.as_ref())).collect() }
     }
 
+    /// Whether `host` may be sent to though no target names it: this machine, and what was allowed by name.
+    pub fn needs_no_target(&self, host: &str) -> bool {
+        let host = canonical(host);
+        let is_loopback = host.parse().is_ok_and(|address| reach(address) == Reach::Loopback);
+        is_loopback || host == "localhost" || self.public_hosts.contains(&host)
+    }
+
     /// Whether `host`, which is at `address`, may be contacted.
     ///
     /// # Errors

@@ -1,17 +1,22 @@
 //! [`HttpTransport`]: exchanges over HTTP/1.1, and the connections a virtual user keeps between them.
 
-use std::{cell::RefCell, future::poll_fn};
+use std::{cell::RefCell, future::poll_fn, rc::Rc};
+
+use tokio::sync::SemaphorePermit;
 
 use super::{
     connect::{Endpoint, Route},
+    deadline::DeadlineTimer,
     guard::AddressGuard,
     h1::{Connection, Request, Scratch},
 };
 use crate::{
     clock::{Clock, Nanos},
-    protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Outcome, Stamps, TargetId, Transport},
+    protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Origin, Outcome, Stamps, TargetId, Transport},
 };
 
+/// Servers that redirects may lead to, beyond the plan's targets.
+const ELSEWHERE_MAX: usize = 64;
 /// More connections of one session do not wait; those that are too many are closed.
 const IDLE_MAX: usize = 256;
 
@@ -20,7 +25,9 @@ const IDLE_MAX: usize = 256;
 pub struct HttpTransport {
     clock: Clock,
     guard: AddressGuard,
-    routes: Vec<Route>,
+    routes: Vec<Rc<Route>>,
+    /// Servers that redirects led to; their numbers follow those of the plan's targets.
+    elsewhere: RefCell<Vec<Rc<Route>>>,
     scratch: Scratch,
 }
 
@@ -76,8 +83,8 @@ impl Session {
 impl HttpTransport {
     /// A transport to `targets`, whose places are their [`TargetId`]s.
     pub fn new(clock: Clock, targets: Vec<Endpoint>, guard: AddressGuard) -> Self {
-        let routes = targets.into_iter().map(Route::new).collect();
-        Self { clock, guard, routes, scratch: Scratch::default() }
+        let routes = targets.into_iter().map(|endpoint| Rc::new(Route::new(endpoint))).collect();
+        Self { clock, guard, routes, elsewhere: RefCell::default(), scratch: Scratch::default() }
     }
 
     /// The buffers that responses are read into; whoever composes requests may use them too.
@@ -91,14 +98,34 @@ impl HttpTransport {
         self.routes[usize::from(target.0)].endpoint().port
     }
 
-    fn route(&self, target: TargetId) -> Result<&Route, Failure> {
-        self.routes
-            .get(usize::from(target.0))
+    fn route(&self, target: TargetId) -> Result<Rc<Route>, Failure> {
+        let at = usize::from(target.0);
+        let known = self.routes.get(at).cloned();
+        known
+            .or_else(|| self.elsewhere.borrow().get(at - self.routes.len()).cloned())
             .ok_or_else(|| Failure::new(ErrorKind::TargetDenied, format!("the plan has no target number {}", target.0)))
     }
 
-    async fn connect(&self, target: TargetId, deadline: Nanos, stamps: &mut Stamps) -> Result<Connection, Failure> {
-        self.route(target)?.connect(&self.clock, &self.guard, deadline, stamps).await
+    /// The session whose connections an exchange may use, and the right to use one of them: the virtual user's own,
+    /// or the one that all share, where that is asked for. Waits for a connection to be free.
+    async fn lend<'a>(
+        &self,
+        route: &'a Route,
+        own: &'a Session,
+        deadline: Nanos,
+    ) -> Result<(&'a Session, Option<SemaphorePermit<'a>>), Failure> {
+        let Some(shared) = route.shared() else { return Ok((own, None)) };
+        let permit = match shared.permits.try_acquire() {
+            Ok(permit) => Some(permit),
+            Err(_) => {
+                let mut timer = DeadlineTimer::new(&self.clock, deadline);
+                let acquired = timer.race(&self.clock, deadline, shared.permits.acquire()).await;
+                // Never closed: it fails only by the deadline.
+                acquired.and_then(Result::ok)
+            }
+        };
+        let waited = || Failure::new(ErrorKind::Timeout, "none of the target's `.connections(n)` was free in time");
+        Ok((&shared.session, Some(permit.ok_or_else(waited)?)))
     }
 }
 
@@ -111,14 +138,19 @@ impl Transport for HttpTransport {
         let mut stamps = Stamps { start, ..Stamps::default() };
         let target = exchange.target;
 
+        let route = match self.route(target) {
+            Ok(route) => route,
+            Err(failure) => return self.unsent(failure, stamps),
+        };
+        let (session, _permit) = match self.lend(&route, session, deadline).await {
+            Ok(lent) => lent,
+            Err(failure) => return self.unsent(failure, stamps),
+        };
         let (mut connection, reused) = match session.take(target) {
             Some(connection) => (connection, true),
-            None => match self.connect(target, deadline, &mut stamps).await {
+            None => match route.connect(&self.clock, &self.guard, deadline, &mut stamps).await {
                 Ok(connection) => (connection, false),
-                Err(failure) => {
-                    stamps.end = self.clock.now();
-                    return unsent(failure, stamps);
-                }
+                Err(failure) => return self.unsent(failure, stamps),
             },
         };
         let mut request = Request::new(&self.clock, &self.scratch, &exchange, deadline, reused);
@@ -126,10 +158,7 @@ impl Transport for HttpTransport {
         // The connection is this future's own until the response is whole: dropping the future closes it.
         let result = poll_fn(|cx| connection.poll(&mut request, &mut stamps, cx)).await;
 
-        if result.is_ok()
-            && request.leaves_reusable()
-            && self.route(target).is_ok_and(|route| route.endpoint().keepalive)
-        {
+        if result.is_ok() && request.leaves_reusable() && route.endpoint().keepalive {
             session.put(target, connection);
         }
         let (bytes_sent, reader) = (request.written() as u64, request.reader);
@@ -147,33 +176,61 @@ impl Transport for HttpTransport {
         }
     }
 
+    fn elsewhere(&self, from: TargetId, to: &Origin<'_>) -> Result<TargetId, Failure> {
+        let extra = self.elsewhere.borrow();
+        let is_it = |route: &Rc<Route>| route.endpoint().is(to);
+        if let Some(at) = self.routes.iter().chain(extra.iter()).position(is_it) {
+            return Ok(TargetId(at as u16));
+        }
+        drop(extra);
+        let from = self.route(from)?;
+        // A host that the script names may be asked at another port; of others, only those that need no name.
+        let is_named = self.routes.iter().any(|route| route.endpoint().host.eq_ignore_ascii_case(to.host));
+        if !is_named && !self.guard.needs_no_target(to.host) {
+            let detail = format!("the redirect leads to {}, which no `target` of the script names", to.host);
+            return Err(Failure::new(ErrorKind::TargetDenied, detail));
+        }
+        let mut extra = self.elsewhere.borrow_mut();
+        if extra.len() >= ELSEWHERE_MAX || self.routes.len() + extra.len() >= usize::from(u16::MAX) {
+            let detail = format!("redirects led to more than {ELSEWHERE_MAX} servers beside the script's targets");
+            return Err(Failure::new(ErrorKind::TargetDenied, detail));
+        }
+        let endpoint = from.endpoint().elsewhere(to).map_err(|why| Failure::new(ErrorKind::Tls, why))?;
+        extra.push(Rc::new(Route::new(endpoint)));
+        Ok(TargetId((self.routes.len() + extra.len() - 1) as u16))
+    }
+
     async fn open<'a>(&'a self, session: &'a Session, target: TargetId) -> Result<(), Failure> {
+        let route = self.route(target)?;
+        // The endpoint's own limit for connecting is the nearer one unless a look-up hangs.
+        let patience = route.endpoint().connect_timeout.saturating_mul(2);
+        let patience = Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
+        let deadline = self.clock.now().saturating_add(patience);
+        let (session, _permit) = self.lend(&route, session, deadline).await?;
         if let Some(connection) = session.take(target) {
             session.put(target, connection);
             return Ok(());
         }
-        // The endpoint's own limit for connecting is the nearer one unless a look-up hangs.
-        let patience = self.route(target)?.endpoint().connect_timeout.saturating_mul(2);
-        let patience = Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
-        let deadline = self.clock.now().saturating_add(patience);
-        let connection = self.connect(target, deadline, &mut Stamps::default()).await?;
+        let connection = route.connect(&self.clock, &self.guard, deadline, &mut Stamps::default()).await?;
         session.put(target, connection);
         Ok(())
     }
 }
 
-/// The outcome of an exchange that had no connection.
-fn unsent(failure: Failure, stamps: Stamps) -> Outcome {
-    Outcome {
-        status: 0,
-        failure: Some(failure),
-        stamps,
-        bytes_sent: 0,
-        bytes_received: 0,
-        body_bytes: 0,
-        reused: false,
-        negotiated: Negotiated::default(),
-        sets_cookies: false,
-        response: None,
+impl HttpTransport {
+    /// The outcome of an exchange that had no connection.
+    fn unsent(&self, failure: Failure, stamps: Stamps) -> Outcome {
+        Outcome {
+            status: 0,
+            failure: Some(failure),
+            stamps: Stamps { end: self.clock.now(), ..stamps },
+            bytes_sent: 0,
+            bytes_received: 0,
+            body_bytes: 0,
+            reused: false,
+            negotiated: Negotiated::default(),
+            sets_cookies: false,
+            response: None,
+        }
     }
 }

@@ -16,10 +16,12 @@ pub enum Kind {
     Flow,
     /// Steps of a flow that belong together: `vu.group`.
     Group,
+    /// One of the exchanges that a redirected request consists of. Counts in no total: the request does.
+    Hop,
 }
 
 /// Every kind, in the order of its numbers.
-const KINDS: [Kind; 3] = [Kind::Request, Kind::Flow, Kind::Group];
+const KINDS: [Kind; 4] = [Kind::Request, Kind::Flow, Kind::Group, Kind::Hop];
 
 /// A row, as its worker's recorder numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,8 +71,7 @@ impl Names {
     pub(super) fn name(&mut self, kind: Kind, text: &str) -> NameId {
         let text = cut(text, NAME_BYTES_MAX);
         let other = kind as u32;
-        let known = &mut self.by_name[kind as usize];
-        if let Some(&id) = known.get(text) {
+        if let Some(&id) = self.by_name[kind as usize].get(text) {
             return NameId(id);
         }
         // The rows for the rest do not count.
@@ -80,7 +81,7 @@ impl Names {
         }
         let id = self.names.len() as u32;
         let text: Arc<str> = text.into();
-        known.insert(text.clone(), id);
+        self.by_name[kind as usize].insert(text.clone(), id);
         self.names.push((kind, text));
         NameId(id)
     }
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(names.name(Kind::Request, "one more"), NameId(0));
         assert_eq!(names.name(Kind::Flow, "one more"), NameId(1));
         assert_eq!(names.name(Kind::Group, "one more"), NameId(2));
-        assert_eq!(names.name(Kind::Request, "r7").0, 10);
+        assert_eq!(names.name(Kind::Request, "r7").0, 11);
         for n in 0..CLASSES_MAX {
             names.class(&format!("c{n}"));
         }

@@ -70,6 +70,12 @@ impl Recorder {
         self.names.name(kind, text)
     }
 
+    /// The row of the `n`th exchange of a redirected request, counted from 1.
+    pub fn hop(&mut self, request: NameId, n: u32) -> NameId {
+        let (_, name) = self.names.text(request);
+        self.names.name(Kind::Hop, &format!("{name} → {n}"))
+    }
+
     /// The number of a class; that of no class for an empty text, and `(other)` beyond 64 classes a worker.
     pub fn class(&mut self, text: &str) -> ClassId {
         self.names.class(text)

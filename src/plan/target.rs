@@ -22,7 +22,13 @@ pub struct Target {
     pub keepalive: bool,
     /// Each virtual user keeps and sends its cookies; default true.
     pub cookies: bool,
-    /// A longer body is an error; default 64 MiB.
+    /// Redirects that a request follows; default 0: a redirect is a response.
+    pub redirects: u32,
+    /// Requests ask for compressed responses; default false.
+    pub compressed: bool,
+    /// Connections that all virtual users share; default none: each has its own.
+    pub connections: Option<u64>,
+    /// A longer body, also one that was compressed, is an error; default 64 MiB.
     pub body_bytes_max: u64,
     /// Addresses of hosts that are not asked of the resolver: host in lower case, address.
     pub resolve: Vec<(String, std::net::IpAddr)>,
@@ -49,6 +55,9 @@ impl Target {
             tls: TlsPlan::default(),
             keepalive: true,
             cookies: true,
+            redirects: 0,
+            compressed: false,
+            connections: None,
             body_bytes_max: 64 << 20,
             resolve: Vec::new(),
             on_start: None,

@@ -36,6 +36,8 @@ pub struct Template {
     pub classify: Option<Classify>,
     /// What is extracted into the virtual user.
     pub saves: Vec<Save>,
+    /// A redirect is a response, whatever the target says.
+    pub no_redirect: bool,
     /// The script never reads the body.
     pub discard_body: bool,
     /// Where it was declared.

@@ -82,6 +82,8 @@ error_kinds! {
     HeadTooLarge = "head_too_large", "the target sends more header fields than loadr reads";
     /// The response's body is longer than allowed.
     BodyTooLarge = "body_too_large", "raise `.max_body(size)` if the body is meant to be that long";
+    /// The response's body is not of the coding it names.
+    ContentEncoding = "content_encoding", "the target's compression is broken, or something on the way changed the body";
     /// The response was not whole within the request's timeout.
     Timeout = "timeout", "the target is too slow for the request's timeout";
     /// More redirects than allowed.

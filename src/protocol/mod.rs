@@ -4,12 +4,14 @@
 //! keeps between exchanges (its open connections) in its [`Transport::Session`], and never decides what
 //! counts as a success: that is the engine's, from the plan.
 
+mod content;
 mod error;
 mod negotiated;
 mod response;
 
 use std::future::Future;
 
+pub use content::ACCEPTED as ACCEPTED_CODINGS;
 pub use error::{ErrorKind, Failure};
 pub use negotiated::{CipherSuite, HttpVersion, Negotiated, Security, TlsVersion};
 pub use response::{BufferPool, Response};
@@ -20,6 +22,17 @@ use crate::clock::Nanos;
 /// Which of the plan's targets an exchange goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct TargetId(pub u16);
+
+/// A server by its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// Over TLS.
+    pub secure: bool,
+    /// A name or an address; an IPv6 address may be in brackets.
+    pub host: &'a str,
+    /// TCP port.
+    pub port: u16,
+}
 
 /// How much of a response its caller will read. Less is cheaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +124,15 @@ pub trait Transport: 'static {
     /// than a few milliseconds.
     fn exchange<'a>(&'a self, session: &'a Self::Session, exchange: Exchange<'a>)
     -> impl Future<Output = Outcome> + 'a;
+
+    /// The target for a server that a redirect of `from` leads to: one of the plan's, or one that is made for it.
+    ///
+    /// # Errors
+    /// `TargetDenied` where this run may not send to it.
+    fn elsewhere(&self, from: TargetId, to: &Origin<'_>) -> Result<TargetId, Failure> {
+        let _ = from;
+        Err(Failure::new(ErrorKind::TargetDenied, format!("{} cannot be reached this way", to.host)))
+    }
 
     /// Opens a connection to `target` ahead of its first exchange, if the session has none waiting.
     fn open<'a>(

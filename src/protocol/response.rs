@@ -1,9 +1,11 @@
 //! A response's bytes, in a buffer that goes back to its worker's pool when nobody reads it any more.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     rc::{Rc, Weak},
 };
+
+use super::{Failure, content};
 
 /// Buffers that one worker's responses are read into. Most recently used first, so that it stays in cache.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +35,7 @@ impl BufferPool {
     /// the body without its transfer coding.
     pub fn response(&self, bytes: Vec<u8>, head_len: usize) -> Response {
         debug_assert!(head_len <= bytes.len());
-        Response { bytes, head_len, pool: Rc::downgrade(&self.0) }
+        Response { bytes, head_len, content: OnceCell::new(), content_max: u64::MAX, pool: Rc::downgrade(&self.0) }
     }
 }
 
@@ -43,6 +45,10 @@ impl BufferPool {
 pub struct Response {
     bytes: Vec<u8>,
     head_len: usize,
+    /// The body without its codings, once somebody has asked; nothing where it has none.
+    content: OnceCell<Result<Option<Vec<u8>>, Failure>>,
+    /// Longer content is an error, in bytes.
+    content_max: u64,
     pool: Weak<RefCell<Vec<Vec<u8>>>>,
 }
 
@@ -50,7 +56,7 @@ impl Response {
     /// A response that belongs to no pool.
     pub fn detached(bytes: Vec<u8>, head_len: usize) -> Self {
         debug_assert!(head_len <= bytes.len());
-        Self { bytes, head_len, pool: Weak::new() }
+        Self { bytes, head_len, content: OnceCell::new(), content_max: u64::MAX, pool: Weak::new() }
     }
 
     /// The status line and the fields, to the blank line.
@@ -58,7 +64,33 @@ impl Response {
         &self.bytes[..self.head_len]
     }
 
-    /// The body without its transfer coding.
+    /// Content beyond so many bytes is an error.
+    pub fn limit_content(&mut self, bytes_max: u64) {
+        self.content_max = bytes_max;
+    }
+
+    /// The body without its codings (`content-encoding`). They are undone when this is first asked.
+    ///
+    /// # Errors
+    /// `ContentEncoding` for a body that is not of its coding, `BodyTooLarge` for one that grows too long.
+    pub fn content(&self) -> Result<&[u8], &Failure> {
+        let content = self.content.get_or_init(|| match self.field("content-encoding") {
+            Some(encoding) => content::decode(encoding, self.body(), self.content_max),
+            None => Ok(None),
+        });
+        match content {
+            Ok(Some(content)) => Ok(content),
+            Ok(None) => Ok(self.body()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Why the content could not be read, where somebody has tried.
+    pub fn content_failure(&self) -> Option<&Failure> {
+        self.content.get()?.as_ref().err()
+    }
+
+    /// The body without its transfer coding, as it came over the wire otherwise.
     pub fn body(&self) -> &[u8] {
         &self.bytes[self.head_len..]
     }

@@ -33,6 +33,7 @@ fn record(phase: &PhaseSummary, row: &RowSummary) -> Vec<String> {
         Kind::Request => "request",
         Kind::Flow => "flow",
         Kind::Group => "group",
+        Kind::Hop => "hop",
     };
     let counts = |pairs: &std::collections::BTreeMap<String, u64>| {
         pairs.iter().map(|(word, n)| format!("{word}={n}")).collect::<Vec<_>>().join(" ")

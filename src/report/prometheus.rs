@@ -112,6 +112,7 @@ fn labels<'a>(phase: &'a PhaseSummary, row: &'a RowSummary) -> Vec<(&'static str
         Kind::Request => "request",
         Kind::Flow => "flow",
         Kind::Group => "group",
+        Kind::Hop => "hop",
     };
     vec![("phase", &phase.name), (kind, &row.name), ("class", row.class.as_deref().unwrap_or(""))]
 }

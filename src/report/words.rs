@@ -53,7 +53,7 @@ pub(super) fn row_name(row: &RowSummary) -> String {
     match row.kind {
         Kind::Flow => format!("flow {}", row.name),
         Kind::Group => format!("group {}", row.name),
-        Kind::Request => row.name.clone(),
+        Kind::Request | Kind::Hop => row.name.clone(),
     }
 }
 

@@ -88,6 +88,7 @@ fn tag(key: &SeriesKey, what: &str) -> String {
         Kind::Request => "request",
         Kind::Flow => "flow",
         Kind::Group => "group",
+        Kind::Hop => "hop",
     };
     let parts = [Some(kind), Some(&*key.name), key.class.as_deref(), Some(what)];
     let plain = |c: char| if c.is_whitespace() || c.is_control() || matches!(c, ',' | '"') { '_' } else { c };

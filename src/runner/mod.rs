@@ -145,7 +145,7 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         progress.note(&warning);
     }
     if !options.no_preflight {
-        endpoints(&plan)
+        endpoints(&plan, Segment::WHOLE)
             .and_then(|endpoints| preflight::reach_targets(endpoints, &guard))
             .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     }
@@ -304,7 +304,9 @@ impl Watcher for Watchers {
 /// A worker for each core, but no more than there is work to share.
 fn worker_count(plan: &Plan, asked: Option<usize>) -> usize {
     let caps = plan.phases.iter().filter(|phase| phase.load.is_open()).map(|phase| phase.max_in_flight);
-    let cap = caps.min().unwrap_or(u64::MAX);
+    // Workers share no connection: each has one at least.
+    let connections = plan.targets.iter().filter_map(|target| target.connections);
+    let cap = caps.chain(connections).min().unwrap_or(u64::MAX);
     let wanted = asked.unwrap_or_else(health::cores).max(1) as u64;
     usize::try_from(wanted.min(cap)).unwrap_or(1)
 }

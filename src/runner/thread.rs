@@ -229,7 +229,8 @@ fn build(assignment: &Assignment, host: Host, reports: &Reports) -> Result<Built
     let hash = plan.hash();
     let drawers = loaded.drawers.clone();
     let recorder = Rc::new(RefCell::new(Recorder::new()));
-    let transport = HttpTransport::new(host.clock.clone(), endpoints(&plan)?, assignment.guard.clone());
+    let transport =
+        HttpTransport::new(host.clock.clone(), endpoints(&plan, assignment.segment)?, assignment.guard.clone());
     let buffers = transport.buffers();
     let script = Rc::new(script::Runtime::new(
         loaded,

@@ -57,6 +57,7 @@ impl RequestDraft {
             checks: Vec::new(),
             classify: None,
             saves: Vec::new(),
+            no_redirect: false,
             discard_body: false,
             at,
         };

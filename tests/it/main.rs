@@ -10,6 +10,7 @@ mod cookies;
 mod data_sets;
 mod docs;
 mod forms;
+mod http;
 mod interruption;
 mod layers;
 mod main_job;

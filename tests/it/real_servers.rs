@@ -65,6 +65,9 @@ impl Nginx {
                  listen {addr}; root {root};\n\
                  location = /made {{ return 200 'made'; }}\n\
                  location = /moved {{ return 302 /small.txt; }}\n\
+                 location = /away {{ return 302 http://other.example/; }}\n\
+                 location = /packed {{ gzip on; gzip_types *; gzip_min_length 1; return 200 'hello hello'; }}\n\
+                 location = /loop {{ return 302 /loop; }}\n\
                  location = /empty {{ return 204; }}\n\
                }}\n\
              }}\n"
@@ -219,4 +222,26 @@ fn a_race_with_the_servers_patience_has_its_own_kind() {
     let phase = ended.figures().phase("main");
     let row = phase.row("GET /small.txt");
     assert_eq!(row.count("ok") + row.error("stale_connection"), 120, "{ended}");
+}
+
+/// Whatever a server says: a redirect leads to this machine and to hosts that the script names, and to its end.
+#[test]
+fn redirects_of_a_server_are_bounded() {
+    let nginx = Nginx::start("");
+    let ended = Program::run_against(
+        "let web = target(env(\"TARGET\")).redirects(5).compressed();\n\
+         let text = get(\"/moved\").name(\"moved\").check(\"whole\", |res| res.body == \"hello\");\n\
+         let packed = get(\"/packed\").check(\"packed\", |res| res.header(\"content-encoding\") == \"gzip\")\n\
+             .check(\"unpacked\", |res| res.body == \"hello hello\");\n\
+         let all = mix([[1, get(\"/away\")], [1, get(\"/loop\")], [1, text], [1, packed]]);\n\
+         phase(\"main\").run(all).users(1).iterations(12);\n\
+         slo(\"read\", #{ checks: \"== 100%\" });",
+        &format!("http://{}", nginx.addr),
+    )
+    .run();
+    let phase = ended.figures().phase("main");
+    assert_eq!(phase.row("GET /away").error("target_denied"), 3, "{ended}");
+    assert_eq!(phase.row("GET /loop").error("redirect_limit"), 3, "{ended}");
+    assert_eq!(phase.row("moved").count("ok"), 3, "{ended}");
+    assert!(ended.stdout.contains("other.example") && ended.stdout.contains("✓ check whole"), "{ended}");
 }

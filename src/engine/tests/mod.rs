@@ -42,6 +42,7 @@ fn plan(load: Load) -> Plan {
         checks: vec![],
         classify: None,
         saves: vec![],
+        no_redirect: false,
         discard_body: false,
         at: Place::default(),
     };
@@ -141,6 +142,7 @@ fn get(path: &str) -> Step {
         body_at: wire.len(),
         wire,
         is_head: false,
+        no_redirect: false,
         discard_body: false,
         timeout: 30 * SECOND,
         expect: Expect::default(),

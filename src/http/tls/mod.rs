@@ -37,6 +37,7 @@ impl Default for TlsOptions {
 /// TLS to one target, ready for handshakes. What it remembers of them, for resumption, is this worker's own.
 #[derive(Debug, Clone)]
 pub struct Tls {
+    options: TlsOptions,
     http1: Arc<ClientConfig>,
 }
 
@@ -48,7 +49,12 @@ impl Tls {
     pub fn new(options: &TlsOptions) -> Result<Self, String> {
         let mut http1 = config::client_config(options)?;
         http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { http1: Arc::new(http1) })
+        Ok(Self { options: options.clone(), http1: Arc::new(http1) })
+    }
+
+    /// The same for another server, which is not shown the certificate.
+    pub(super) fn for_strangers(&self) -> Result<Self, String> {
+        Self::new(&TlsOptions { identity: None, ..self.options.clone() })
     }
 
     pub(super) fn connector(&self) -> tokio_rustls::TlsConnector {

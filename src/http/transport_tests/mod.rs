@@ -4,6 +4,7 @@ mod connecting;
 mod keeping;
 mod reading;
 mod secure;
+mod sharing;
 
 use std::{
     future::Future,

@@ -120,11 +120,20 @@ impl Summary {
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
             asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
             custom: custom_metrics(&custom),
-            notes: outline.notes.iter().chain(input.notes).cloned().collect(),
+            notes: unverified_note(&outline.unverified)
+                .into_iter()
+                .chain(outline.notes.iter().chain(input.notes).cloned())
+                .collect(),
             facts: outline.facts.iter().cloned().collect::<BTreeMap<_, _>>(),
             names_turned_away: input.totals.names_turned_away(),
         }
     }
+}
+
+/// Every form of the report shows notes, so every one is marked.
+fn unverified_note(targets: &[String]) -> Option<String> {
+    let targets = (!targets.is_empty()).then(|| targets.join(" "))?;
+    Some(format!("TLS was not verified: any certificate was believed of {targets}"))
 }
 
 fn slo(result: &SloResult) -> SloSummary {
@@ -222,6 +231,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
         requests: rows(Kind::Request, &requests),
         flows: rows(Kind::Flow, &flows),
         groups: rows(Kind::Group, &[]),
+        hops: rows(Kind::Hop, &[]),
         checks: figures
             .checks
             .iter()

@@ -153,6 +153,9 @@ pub struct PhaseSummary {
     pub flows: Vec<RowSummary>,
     /// Rows of groups of steps, nested ones as `outer/inner`.
     pub groups: Vec<RowSummary>,
+    /// Rows of the exchanges that redirected requests consist of, in their order; the requests' own rows hold
+    /// the whole.
+    pub hops: Vec<RowSummary>,
     /// Checks by name.
     pub checks: Vec<CheckSummary>,
     /// What the mix asked for, and what was dealt.
@@ -178,9 +181,9 @@ pub struct PhaseSummary {
 }
 
 impl PhaseSummary {
-    /// All rows: requests, flows, groups.
+    /// All rows: requests with their hops, flows, groups.
     pub fn rows(&self) -> impl Iterator<Item = &RowSummary> {
-        self.requests.iter().chain(&self.flows).chain(&self.groups)
+        self.requests.iter().chain(&self.hops).chain(&self.flows).chain(&self.groups)
     }
 }
 
@@ -204,7 +207,7 @@ pub struct NegotiatedSummary {
 pub struct RowSummary {
     /// Its name.
     pub name: String,
-    /// Request, flow or group.
+    /// Request, flow, group or hop.
     pub kind: Kind,
     /// The class of its responses; null is the sum over all.
     pub class: Option<String>,

@@ -56,6 +56,7 @@ fn template(name: &str) -> Template {
         checks: Vec::new(),
         classify: None,
         saves: Vec::new(),
+        no_redirect: false,
         discard_body: false,
         at: Place::default(),
     }

@@ -34,7 +34,8 @@ impl Summary {
 fn rewrite_phase(phase: &mut PhaseSummary, each: &dyn Fn(&mut String)) {
     each(&mut phase.name);
     each(&mut phase.load_text);
-    phase.requests.iter_mut().chain(&mut phase.flows).chain(&mut phase.groups).for_each(|row| rewrite_row(row, each));
+    let rows = phase.requests.iter_mut().chain(&mut phase.hops).chain(&mut phase.flows).chain(&mut phase.groups);
+    rows.for_each(|row| rewrite_row(row, each));
     phase.checks.iter_mut().for_each(|check| each(&mut check.name));
     phase.mix.iter_mut().for_each(|entry| each(&mut entry.name));
     for MessageSummary { place, message, .. } in phase.script_errors.iter_mut().chain(&mut phase.failure_reasons) {

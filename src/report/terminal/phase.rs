@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     judge::Unit,
+    measure::Kind,
     protocol::HttpVersion,
     report::{
         Latency, PhaseSummary, RowSummary,
@@ -97,7 +98,7 @@ fn rows(page: &mut Page, phase: &PhaseSummary) {
         let tone = if phase.warmup { Tone::Dim } else { Tone::Plain };
         let (indent, name) = match &row.class {
             Some(class) => (2, clean(class)),
-            None => (0, clean(&row_name(row))),
+            None => (if row.kind == Kind::Hop { 2 } else { 0 }, clean(&row_name(row))),
         };
         let failed = row.offered - row.ok;
         let mut cells = vec![

@@ -154,7 +154,8 @@ impl Script for Runtime {
         let at = Place::default();
         let fault = |message: String| Fault { at: at.clone(), message };
         let parts = json::parse_path(path).map_err(&fault)?;
-        let body = response.response.as_ref().map_or(&[][..], |response| response.body());
+        let content = response.response.as_ref().map_or(Ok(&[][..]), |response| response.content());
+        let body = content.map_err(|failure| fault(format!("the body cannot be read: {failure}")))?;
         let raw = json::find(body, &parts)
             .ok_or_else(|| fault(format!("`.save(\"{property}\", …)`: the body has nothing at `{path}`")))?;
         let value = json::to_dynamic(raw).map_err(|error| fault(error.to_string()))?;

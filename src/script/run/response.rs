@@ -23,8 +23,10 @@ use crate::{
 pub(in crate::script) struct Response(pub(super) Rc<Reply>);
 
 impl Response {
-    fn body(&self) -> &[u8] {
-        self.0.response.as_ref().map_or(&[], |response| response.body())
+    /// The body without its codings.
+    fn body(&self) -> Result<&[u8], Failed> {
+        let Some(response) = &self.0.response else { return Ok(&[]) };
+        response.content().map_err(|failure| format!("the body cannot be read: {failure}").into())
     }
 
     fn header(&self, name: &str) -> Option<String> {
@@ -59,14 +61,14 @@ impl Response {
 
     /// The whole body as JSON.
     fn json(&self) -> Result<Dynamic, Failed> {
-        let body = self.body();
+        let body = self.body()?;
         serde_json::from_slice(body).map_err(|_| self.not_json())
     }
 
     /// One value of a JSON body; `()` where the path leads nowhere.
     fn json_at(&self, path: &str) -> Result<Dynamic, Failed> {
         let parts = json::parse_path(path)?;
-        let body = self.body();
+        let body = self.body()?;
         match json::find(body, &parts) {
             Some(raw) => json::to_dynamic(raw).map_err(|_| self.not_json()),
             // Not there, or no JSON at all: only the slow way tells.
@@ -76,7 +78,7 @@ impl Response {
     }
 
     fn not_json(&self) -> Failed {
-        let body = self.body();
+        let body = self.body().unwrap_or_default();
         let what = match (&self.0.failure, body.is_empty()) {
             (Some(failure), _) => return format!("there is no body to read: the request failed with {failure}").into(),
             (None, true) => format!("the body is empty, not JSON (status {})", self.0.status),
@@ -126,10 +128,12 @@ pub(in crate::script) const WORDS: &[Word] = &[
         engine.register_get(name, |res: &mut Response| res.0.expected.get());
     }),
     property("body", "string", "`res.body`", "The body as a text.", |engine, name, _| {
-        engine.register_get(name, |res: &mut Response| ImmutableString::from(&*String::from_utf8_lossy(res.body())));
+        engine.register_get(name, |res: &mut Response| -> Result<ImmutableString, Failed> {
+            Ok(ImmutableString::from(&*String::from_utf8_lossy(res.body()?)))
+        });
     }),
     property("bytes", "bytes", "`res.bytes`", "The body as bytes.", |engine, name, _| {
-        engine.register_get(name, |res: &mut Response| res.body().to_vec());
+        engine.register_get(name, |res: &mut Response| -> Result<rhai::Blob, Failed> { Ok(res.body()?.to_vec()) });
     }),
     property("size", "int", "`res.size`", "Length of the body, in bytes.", |engine, name, _| {
         engine.register_get(name, |res: &mut Response| res.0.body_bytes as i64);

@@ -11,6 +11,7 @@ mod phase_draft;
 pub(super) mod request;
 pub(super) mod slo;
 pub(super) mod target;
+pub(super) mod target_http;
 pub(super) mod target_tls;
 pub(super) mod unavailable;
 mod units;
@@ -41,6 +42,7 @@ const TABLES: &[&[Word]] = &[
     generators::WORDS,
     data::WORDS,
     target::WORDS,
+    target_http::WORDS,
     target_tls::WORDS,
     request::WORDS,
     request::BODY_WORDS,

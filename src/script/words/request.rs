@@ -266,7 +266,9 @@ pub(super) const WORDS: &[Word] = &[
 /// What is so already: the words ask for what the one transport there is does anyway.
 pub(super) const DEFAULT_WORDS: &[Word] = &[
     builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |_, request, _| request),
-    builder("no_redirect", "", "`.no_redirect()`", "A redirect is a response.", |_, request, _| request),
+    builder("no_redirect", "", "`.no_redirect()`", "A redirect is a response.", |_, request, _| {
+        with(request, |draft| draft.template.no_redirect = true)
+    }),
 ];
 
 pub(super) const BODY_WORDS: &[Word] = &[

@@ -23,10 +23,7 @@ const fn word(on: super::Receiver, name: &'static str, takes: &'static str, abou
 
 pub(super) const WORDS: &[Word] = &[
     word(Target, "http2", "", "HTTP/2."),
-    word(Target, "connections", "n: int", "A fixed number of connections."),
-    word(Target, "redirects", "n: int", "Following redirects."),
     word(Target, "proxy", "url: string", "A proxy."),
-    word(Target, "compressed", "", "Compressed responses."),
     word(Request, "http2", "", "HTTP/2 for one request."),
     word(Request, "multipart", "parts: map", "A multipart body."),
     word(Request, "file", "path: string", "A body from a file."),
