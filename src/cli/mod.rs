@@ -1,10 +1,17 @@
 //! The command line: one file for each subcommand.
 
+mod attempt;
+mod check;
+mod completions;
 mod forms;
 mod lab;
+mod man;
 mod merge;
+mod new;
+mod plan;
 mod report;
 mod run;
+mod source;
 
 use std::{
     ffi::OsString,
@@ -12,7 +19,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{
+    CommandFactory, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::judge;
 
@@ -36,8 +46,20 @@ enum Command {
     Report(report::Args),
     /// Add up the files of a run that was cut into parts
     Merge(merge::Args),
+    /// Write a script to start from
+    New(new::Args),
+    /// Run one iteration of each entry, and show requests, responses and checks
+    Try(attempt::Args),
+    /// Show what a scenario would do, without sending anything
+    Plan(plan::Args),
+    /// Look for every mistake of scripts, without sending anything
+    Check(check::Args),
     /// Start the embedded target server
     Lab(crate::lab::LabOptions),
+    /// Print a shell's completions
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them
+    Man(man::Args),
 }
 
 /// When to use colour.
@@ -70,6 +92,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = with_suggestion(error);
             let is_error = error.use_stderr();
             // Nobody is left to tell if even this cannot be printed.
             let _ = error.print();
@@ -80,8 +103,37 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, cli.color),
         Command::Report(arguments) => report::run(&arguments, cli.color),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Try(arguments) => attempt::run(&arguments, cli.color),
+        Command::Plan(arguments) => plan::run(&arguments, cli.color),
+        Command::Check(arguments) => check::run(&arguments, cli.color),
         Command::Lab(options) => lab::run(options),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
+}
+
+/// Adds what an unknown subcommand may have been meant for, where clap does not know.
+fn with_suggestion(mut error: clap::Error) -> clap::Error {
+    if error.kind() != ErrorKind::InvalidSubcommand || error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return error;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand).cloned() else { return error };
+    let command = command();
+    let meant = if word.ends_with(".rhai") {
+        Some(format!("run {word}"))
+    } else {
+        crate::plan::nearest(&word, command.get_subcommands().map(clap::Command::get_name)).map(ToOwned::to_owned)
+    };
+    if let Some(meant) = meant {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant]));
+    }
+    error
+}
+
+/// The command line as a value: what completions and manual are made from.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 fn code(code: judge::ExitCode) -> ExitCode {
@@ -98,4 +150,10 @@ fn print(text: &str) {
 fn complain(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = out.write_all(text.trim_end().as_bytes()).and_then(|()| out.write_all(b"\n"));
+}
+
+/// Prints why something was not done. The text of a mistake in a script says `error` already.
+fn complain_of(message: &str) {
+    let message = message.trim_end();
+    complain(&if message.starts_with("error") { message.to_owned() } else { format!("error: {message}") });
 }

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use super::{
-    Color, code, complain,
+    Color, code, complain, complain_of,
     forms::{page, parse_output},
     print,
+    source::parse_pair,
 };
 use crate::{
     judge,
@@ -150,17 +151,9 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
             ExitCode::from(summary.exit_code)
         }
         Err(not_run) => {
-            let message = not_run.message.trim_end();
-            complain(&if message.starts_with("error") { message.to_owned() } else { format!("error: {message}") });
+            complain_of(&not_run.message);
             code(not_run.code)
         }
-    }
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
     }
 }
 

@@ -8,16 +8,19 @@ mod hops;
 pub mod host;
 mod iteration;
 mod open;
+pub mod outline;
 mod phase_run;
 mod redirect;
 pub mod render;
 pub mod sim;
 pub mod timer;
+mod trial;
 pub mod user;
 mod vu;
 mod worker;
 
 pub use open::arrival_plan;
+pub use trial::Trial;
 pub use worker::{Aside, Event, PhaseEnd, Worker, WorkerParts};
 
 #[cfg(test)]

@@ -71,6 +71,29 @@ impl Dealer {
         Self { deck, seed, phase, shuffled: Vec::new(), round: None }
     }
 
+    /// How often each of `entries` entries is dealt to the first `n` arrivals. None where that would take more than
+    /// a moment: independent draws beyond some millions.
+    pub fn tally(&mut self, n: u64, entries: usize) -> Option<Vec<u64>> {
+        const DRAWS_MAX: u64 = 2_000_000;
+        let mut counts = vec![0; entries];
+        let mut first = 0;
+        if self.deck.random.is_some() {
+            if n > DRAWS_MAX {
+                return None;
+            }
+        } else {
+            let cards = self.deck.cards.len() as u64;
+            for &card in &self.deck.cards {
+                counts[usize::from(card)] += n / cards;
+            }
+            first = n - n % cards;
+        }
+        for k in first..n {
+            counts[self.entry(k)] += 1;
+        }
+        Some(counts)
+    }
+
     /// The entry of arrival `k`.
     pub fn entry(&mut self, k: u64) -> usize {
         if let Some(thresholds) = &self.deck.random {
@@ -165,6 +188,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_tally_is_what_is_dealt(n in 0u64..200, seed: u64, random: bool) {
+            let weights = [5.0, 3.0, 2.0];
+            let deck = if random { Deck::independent(&weights) } else { Deck::new(&weights) };
+            let mut dealt = vec![0; 3];
+            let mut dealer = Dealer::new(deck.clone(), seed, 1);
+            (0..n).for_each(|k| dealt[dealer.entry(k)] += 1);
+            prop_assert_eq!(Dealer::new(deck, seed, 1).tally(n, 3), Some(dealt));
+        }
+
         #[test]
         fn an_arrivals_entry_does_not_depend_on_what_was_dealt_before(k in 0u64..1_000, seed: u64) {
             let deck = Deck::new(&[5.0, 3.0, 2.0]);

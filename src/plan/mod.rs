@@ -96,6 +96,9 @@ pub struct Plan {
     pub teardown: Option<ClosureId>,
     /// Names of the environment variables the script asked for; never their values.
     pub environment: Vec<String>,
+    /// Data sets that closures captured from the top level, and so may take rows from.
+    #[serde(skip)]
+    pub captured: Vec<(ClosureId, DataId)>,
     /// Notes of the author, for the report.
     pub notes: Vec<String>,
     /// Facts of the author, for the report; marked as not measured.

@@ -75,6 +75,23 @@ pub enum Escape {
     JsonString,
 }
 
+impl Template {
+    /// The generators that it draws from, in the order of its parts; one for each hole.
+    pub fn generators(&self) -> impl Iterator<Item = GeneratorId> {
+        let body = match &self.body {
+            Body::Text { text, .. } => Some(text),
+            Body::None | Body::Bytes { .. } => None,
+        };
+        let query = self.query.iter().flat_map(|(name, value)| [name, value]);
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let texts = std::iter::once(&self.path).chain(query).chain(headers).chain(body);
+        texts.flat_map(|text| &text.0).filter_map(|piece| match piece {
+            Piece::Draw(generator, _) => Some(*generator),
+            Piece::Literal(_) => None,
+        })
+    }
+}
+
 impl Text {
     /// Text without holes.
     pub fn literal(text: impl Into<String>) -> Self {

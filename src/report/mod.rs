@@ -9,6 +9,7 @@ mod json;
 mod junit;
 mod load;
 mod markdown;
+mod outlook;
 mod progress;
 mod prometheus;
 #[cfg(test)]
@@ -16,14 +17,20 @@ mod samples;
 mod summary;
 mod template;
 pub mod terminal;
+mod trial;
 mod words;
 
 pub use form::{FORMS, Form, form};
 pub use json::json;
 pub use load::describe;
+pub use outlook::{
+    Arrival, Count, DataOutlook, Distance, EntryOutlook, Outlook, PhaseOutlook, RunsOut, Schedule, Shape, SloOutlook,
+    TargetOutlook,
+};
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
     CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary,
     PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, phase_views,
 };
 pub use template::Template;
+pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

@@ -13,10 +13,13 @@ use super::{
 };
 use crate::{
     clock::{Clock, MILLISECOND, Nanos, SECOND},
-    engine::{Event, arrival_plan},
+    engine::{
+        Event,
+        outline::{groups, planned_count},
+    },
     judge::Slo,
     measure::Totals,
-    plan::{Load, Phase, PhaseId, Plan, Start},
+    plan::{Phase, PhaseId, Plan, Start},
     results::{Cut, Timing},
 };
 
@@ -476,53 +479,4 @@ pub(super) fn longest_window(phases: &[Phase], slos: &[Slo]) -> usize {
     let slos = slos.iter().filter_map(|slo| slo.over);
     let longest = phases.chain(slos).max().unwrap_or(0);
     usize::try_from(longest.div_ceil(SECOND)).unwrap_or(usize::MAX).clamp(60, 86_400) + 1
-}
-
-/// Phases that start together, in order; those that start at an offset are in none.
-fn groups(plan: &Plan) -> Vec<Vec<PhaseId>> {
-    let mut groups: Vec<Vec<PhaseId>> = Vec::new();
-    for (index, phase) in plan.phases.iter().enumerate() {
-        let id = PhaseId(index as u32);
-        match &phase.start {
-            Start::AfterPrevious => groups.push(vec![id]),
-            Start::At(_) => {}
-            Start::Alongside(name) => {
-                let host = groups
-                    .iter_mut()
-                    .find(|group| group.iter().any(|member| plan.phases[member.index()].name == *name));
-                match host {
-                    Some(group) => group.push(id),
-                    None => groups.push(vec![id]),
-                }
-            }
-        }
-    }
-    groups
-}
-
-/// How many iterations a phase will offer, where the plan tells.
-pub(super) fn planned_count(plan: &Plan, phase: PhaseId) -> Option<u64> {
-    let phase = &plan.phases[phase.index()];
-    if phase.ends_when.is_some() || (phase.duration.is_some() && !phase.load.is_open()) {
-        return None;
-    }
-    match &phase.load {
-        Load::Iterations { count, .. } => Some(*count),
-        Load::EachUser { each, users } => Some(each * users),
-        _ => arrival_plan(phase, Nanos::MAX)?.count(),
-    }
-}
-
-/// How long a phase lasts, where the plan tells; its drain comes on top.
-pub fn planned_duration(plan: &Plan, phase: PhaseId) -> Option<Nanos> {
-    let phase = &plan.phases[phase.index()];
-    if let Some(duration) = phase.duration {
-        return Some(duration.as_nanos() as Nanos);
-    }
-    match &phase.load {
-        Load::Rate(points) => points.last().map(|&(at, _)| at.as_nanos() as Nanos),
-        Load::Users(points) => points.last().map(|&(at, _)| at.as_nanos() as Nanos).filter(|&at| at > 0),
-        Load::Burst { every, times, .. } => Some(every.as_nanos() as Nanos * (times - 1)),
-        _ => None,
-    }
 }

@@ -7,25 +7,31 @@ mod demo;
 mod endpoints;
 mod health;
 mod manifest;
+mod observe;
+mod outlook;
 mod output;
 mod preflight;
 mod progress;
 mod record;
 mod replay;
+mod scout;
 mod thread;
+mod trial;
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 pub use conduct::{Conducted, Signal};
+pub use outlook::{OutlookOptions, outlook};
 pub use output::{Output, Outputs, read_template};
 use rand::Rng;
 pub use replay::{Replayed, open, replay};
+pub use scout::{ScriptOptions, check};
 use tokio::sync::mpsc::unbounded_channel;
+pub use trial::{TrialOptions, try_out};
 
 use self::{
     conclude::{Ran, conclude, planned_arrivals},
@@ -34,6 +40,7 @@ use self::{
     endpoints::endpoints,
     progress::Progress,
     record::Recording,
+    scout::Scouted,
     thread::Assignment,
 };
 use crate::{
@@ -45,7 +52,7 @@ use crate::{
     plan::{Outline, PhaseId, Plan},
     report::{self, Summary},
     results::{self, Cut, End},
-    script::{self, DataCache, LoadError, LoadOptions, Redactor},
+    script::Redactor,
 };
 
 /// What a run is asked to do.
@@ -104,15 +111,6 @@ impl NotRun {
     }
 }
 
-/// Scripts are evaluated on a stack of this size.
-const SCRIPT_STACK_BYTES: usize = 128 << 20;
-
-/// What the workers need of a script that was read once to see whether it is right.
-struct Scouted {
-    plan: Plan,
-    redactor: Redactor,
-}
-
 /// Runs a scenario from its file to its summary.
 ///
 /// # Errors
@@ -124,14 +122,11 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
     } else {
         None
     };
-    let load = load_options(options, demo.as_ref());
-    let Scouted { plan, redactor } = scout(options, &load)?;
-    if options.demo && !plan.environment.iter().any(|name| name == "TARGET") {
-        return Err(NotRun::new(
-            ExitCode::Script,
-            "with --demo the script must take its target from the environment\n\
-             help: write target(env(\"TARGET\", \"http://127.0.0.1:8080\"))",
-        ));
+    let source = ScriptOptions::from(options);
+    let load = source.load_options(demo.as_ref());
+    let Scouted { plan, redactor } = scout::scout(&source, &load, options.color_stderr)?;
+    if options.demo {
+        scout::takes_its_target(&plan)?;
     }
     let outputs = Outputs::create(&options.outputs).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     let out = options.results.as_deref().map(create_named).transpose()?;
@@ -153,7 +148,7 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
     let whole = options.segment.unwrap_or(Segment::WHOLE);
     let started_at = SystemTime::now();
     let origin = Instant::now();
-    let epoch_ms = started_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let epoch_ms = epoch_ms(started_at);
     let assignments = (0..workers).map(|index| Assignment {
         index,
         script: options.script.clone(),
@@ -213,37 +208,6 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
     outputs.write(&summary, &redactor).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     drop(demo);
     Ok(summary)
-}
-
-fn load_options(options: &RunOptions, demo: Option<&Demo>) -> LoadOptions {
-    // Names that are not valid Unicode cannot be asked for by a script.
-    let mut env: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    env.extend(options.env.iter().cloned());
-    if let Some(demo) = demo {
-        env.push(("TARGET".to_owned(), demo.url.clone()));
-    }
-    LoadOptions { env, allow_read: options.allow_read.clone(), data_cache: Arc::new(DataCache::default()) }
-}
-
-/// Evaluates the script once, to know its plan and its mistakes.
-fn scout(options: &RunOptions, load: &LoadOptions) -> Result<Scouted, NotRun> {
-    let (path, load, color) = (options.script.clone(), load.clone(), options.color_stderr);
-    let thread = std::thread::Builder::new().stack_size(SCRIPT_STACK_BYTES).spawn(move || {
-        script::load(&path, &load)
-            .map(|loaded| Scouted { redactor: loaded.shared.redactor(), plan: loaded.plan.clone() })
-            .map_err(|error: LoadError| error.render(color))
-    });
-    let result = thread
-        .map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start a thread: {error}")))?
-        .join()
-        .map_err(|_| NotRun::new(ExitCode::Internal, "the script's evaluation panicked; please report it"))?;
-    let scouted = result.map_err(|text| {
-        let missing = !options.script.exists();
-        NotRun::new(if missing { ExitCode::NotStarted } else { ExitCode::Script }, text)
-    })?;
-    Ok(scouted)
 }
 
 /// Creates the run file that was asked for by name.
@@ -322,6 +286,11 @@ fn announcements(plan: &Plan) -> Vec<String> {
             (!is_local).then(|| format!("sending to {} which is not this machine", target.url))
         })
         .collect()
+}
+
+/// Milliseconds since 1970.
+fn epoch_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 fn random_seed() -> u64 {

@@ -7,9 +7,10 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::conduct::{View, Watcher, planned_duration};
+use super::conduct::{View, Watcher};
 use crate::{
     clock::{Nanos, SECOND},
+    engine::outline::planned_duration,
     plan::{PhaseId, Plan},
     report::{ProgressView, progress_line, terminal},
     script::Redactor,

@@ -17,7 +17,8 @@ use crate::{
     measure::{Recorder, Snapshot},
     pace::Segment,
     plan::PhaseId,
-    script::{self, LoadOptions},
+    protocol::Transport,
+    script::{self, LoadOptions, Loaded},
 };
 
 /// What the runner tells a worker.
@@ -91,7 +92,7 @@ pub(super) struct Assignment {
 }
 
 /// Scripts and their data are dropped on this stack too, however deep they are nested.
-const STACK_BYTES: usize = 128 << 20;
+pub(super) const STACK_BYTES: usize = 128 << 20;
 /// A heartbeat that comes this late means that the process stood still.
 const GAP_MIN: Nanos = 100 * MILLISECOND;
 
@@ -141,7 +142,11 @@ async fn serve(assignment: Assignment, mut commands: UnboundedReceiver<Command>,
             }
         })
     };
-    let (worker, runtime) = match build(&assignment, host.clone(), &reports) {
+    let events = {
+        let reports = reports.clone();
+        Box::new(move |event| drop(reports.send((index, Report::Event(event)))))
+    };
+    let (worker, runtime) = match build(&assignment, host.clone(), events, |_| {}, |transport| transport) {
         Ok(built) => built,
         Err(message) => {
             let _ = reports.send((index, Report::Broken(message)));
@@ -153,8 +158,7 @@ async fn serve(assignment: Assignment, mut commands: UnboundedReceiver<Command>,
         // The runner outlives its workers; if it is gone, so is the reason to go on.
         move |report| drop(reports.send((index, report)))
     };
-    tell(Report::Ready(worker.1));
-    let worker = worker.0;
+    tell(Report::Ready(worker.plan().hash()));
     let heart = tokio::task::spawn_local(beat(worker.clone(), host.clone(), tell.clone()));
     while let Some(command) = commands.recv().await {
         let (worker, tell) = (worker.clone(), tell.clone());
@@ -220,13 +224,24 @@ async fn beat(worker: Rc<Worker<HttpTransport>>, host: Host, tell: impl Fn(Repor
     }
 }
 
-type Built = ((Rc<Worker<HttpTransport>>, String), Rc<script::Runtime>);
+/// A worker over a transport, and the script it runs.
+pub(super) type Built<T> = (Rc<Worker<T>>, Rc<script::Runtime>);
 
-fn build(assignment: &Assignment, host: Host, reports: &Reports) -> Result<Built, String> {
+/// Makes a worker. `before` sees the script before it is taken apart; `wrap` may put something around the transport.
+///
+/// # Errors
+/// What hinders it, for people.
+pub(super) fn build<T: Transport>(
+    assignment: &Assignment,
+    host: Host,
+    events: Box<dyn Fn(Event)>,
+    before: impl FnOnce(&Loaded),
+    wrap: impl FnOnce(HttpTransport) -> T,
+) -> Result<Built<T>, String> {
     let loaded = script::load(&assignment.script, &assignment.options)
         .map_err(|_| "the script loads differently now than it did a moment ago".to_owned())?;
+    before(&loaded);
     let plan = Rc::new(loaded.plan.clone());
-    let hash = plan.hash();
     let drawers = loaded.drawers.clone();
     let recorder = Rc::new(RefCell::new(Recorder::new()));
     let transport =
@@ -239,10 +254,9 @@ fn build(assignment: &Assignment, host: Host, reports: &Reports) -> Result<Built
         buffers.clone(),
         assignment.epoch_ms,
     ));
-    let (index, events) = (assignment.index, reports.clone());
     let worker = Worker::new(WorkerParts {
         host,
-        transport,
+        transport: wrap(transport),
         plan,
         script: script.clone(),
         recorder,
@@ -251,7 +265,7 @@ fn build(assignment: &Assignment, host: Host, reports: &Reports) -> Result<Built
         segment: assignment.segment,
         seed: assignment.seed,
         epoch_ms: assignment.epoch_ms,
-        events: Box::new(move |event| drop(events.send((index, Report::Event(event))))),
+        events,
     });
-    Ok(((worker, hash), script))
+    Ok((worker, script))
 }

@@ -46,6 +46,15 @@ impl Sources {
         self.texts.iter().any(|(_, text)| text.match_indices(&quoted).any(|(at, _)| is_first(text, at)))
     }
 
+    /// The columns of the word at a place, from 1, in characters; the end is one behind its last. Empty where the
+    /// place is unknown.
+    pub fn columns(&self, at: &Place) -> Range<u32> {
+        let found = self.text(&at.file).and_then(|text| span(text, at));
+        let Some((line, bytes)) = found else { return at.column..at.column };
+        let column = |byte: usize| 1 + line[..byte].chars().count() as u32;
+        column(bytes.start)..column(bytes.end)
+    }
+
     /// Whether a text of the script is exactly `word`.
     pub(super) fn names(&self, word: &str) -> bool {
         let quoted = format!("\"{word}\"");

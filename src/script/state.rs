@@ -12,7 +12,10 @@ use rhai::{
     Caches, Dynamic, Engine, EvalContext, FnArgsVec, FnPtr, GlobalRuntimeState, NativeCallContext, Position, Scope,
 };
 
-use super::{Fallible, data_cache::DataCache, redact::Redactor, render::Sources, words::phase::PhaseDraft};
+use super::{
+    Fallible, data_cache::DataCache, redact::Redactor, render::Sources, words::data::DataHandle,
+    words::phase::PhaseDraft,
+};
 use crate::{
     clock::{Clock, MILLISECOND},
     engine::user::User,
@@ -247,7 +250,10 @@ impl ScriptState {
 
     pub(super) fn add_closure(&self, closure: Closure) -> ClosureId {
         let mut closures = self.closures.borrow_mut();
+        let id = ClosureId(closures.len() as u32);
+        let sets = closure.ptr.curry().iter().filter_map(|value| Some(value.read_lock::<DataHandle>()?.0));
+        self.plan.borrow_mut().captured.extend(sets.map(|data| (id, data)));
         closures.push(closure);
-        ClosureId((closures.len() - 1) as u32)
+        id
     }
 }

@@ -303,12 +303,15 @@ fn every_kind_of_error_quantity_and_exit_code_is_explained() {
     }
 }
 
+/// The subcommands that help to write scripts.
+const TOOLS: &[&str] = &["new", "try", "plan", "check", "completions", "man"];
+
 /// The long options that a subcommand says it takes.
 fn options_of(subcommand: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_loadr")).args([subcommand, "--help"]).output();
     let help = String::from_utf8(output.expect("loadr can be started").stdout).expect("the help is text");
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let options = lines.flat_map(|line| line.split([' ', ',', '=']).filter(|word| word.starts_with("--")));
+    let options = lines.flat_map(|line| line.split([' ', ',', '=', '[']).filter(|word| word.starts_with("--")));
     options.map(ToOwned::to_owned).filter(|option| option != "--help" && option != "--version").collect()
 }
 
@@ -322,6 +325,13 @@ fn every_option_of_the_command_line_is_in_the_guide() {
     assert!(missing.is_empty(), "of `run`: {missing:?}");
     let missing: Vec<String> = options_of("lab").into_iter().filter(|o| !lab.contains(o.as_str())).collect();
     assert_eq!(missing, common.into_iter().collect::<Vec<_>>(), "of `lab`");
+    let tools = guide("tools.md");
+    for tool in TOOLS {
+        assert!(tools.contains(&format!("loadr {tool}")), "`loadr {tool}`");
+        let known = |option: &&String| *option == "--env" || tools.contains(&format!("`{option}"));
+        let missing: Vec<_> = options_of(tool).into_iter().filter(|option| !known(&option)).collect();
+        assert!(missing.iter().all(|option| option == "--color"), "of `{tool}`: {missing:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod author;
 mod bad_input;
 mod cookies;
 mod data_sets;

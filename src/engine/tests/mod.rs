@@ -80,6 +80,15 @@ fn phase(load: Load) -> Phase {
     }
 }
 
+/// A plan with these phases: name, load, start.
+pub(super) fn plan_of(phases: &[(&str, Load, Start)]) -> Plan {
+    let phases = phases
+        .iter()
+        .map(|(name, load, start)| Phase { name: (*name).into(), start: start.clone(), ..phase(load.clone()) })
+        .collect();
+    Plan { phases, ..plan(Load::Asap { count: 1 }) }
+}
+
 fn rate(per_second: u64) -> Load {
     Load::Rate(vec![(Duration::ZERO, Rate::per_second(per_second))])
 }

@@ -1,15 +1,20 @@
 //! The report for a terminal, a pipe or a log: at most as wide as asked, readable without colour.
 
+mod outlook;
 mod paint;
 mod phase;
 mod slo;
 mod table;
 mod text;
+mod timeline;
+mod trial;
 mod width;
 
+pub use outlook::render_outlook;
 use paint::{Paint, Tone};
 pub use text::fit;
 use text::{clean, wrap};
+pub use trial::render_trial;
 pub use width::width;
 
 use super::{CustomSummary, Summary};

@@ -14,7 +14,7 @@ mod shared;
 mod stack;
 mod vu;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
@@ -92,6 +92,17 @@ impl Runtime {
         &self.inner.engine
     }
 
+    /// The properties that scripts and `.save` have given a virtual user. A value without a form in JSON is shown as
+    /// text.
+    pub fn vars(&self, user: &User) -> BTreeMap<String, serde_json::Value> {
+        let text = |value: &Dynamic| serde_json::Value::String(value.to_string());
+        Shared::with_vars(user, |vars| {
+            let json = |value| serde_json::to_value(value).unwrap_or_else(|_| text(value));
+            vars.iter().map(|(name, value)| (name.to_string(), json(value))).collect()
+        })
+    }
+
+    /// Asks a closure that may not wait.
     fn ask<R>(
         &self,
         closure: ClosureId,

@@ -1,0 +1,7 @@
+//! The tools of those who write scripts, as they see them: exit code, standard output and error.
+
+mod attempt;
+mod check;
+mod command_line;
+mod new;
+mod plan;
