@@ -20,6 +20,7 @@ pub use estimate::percentile_widening;
 pub use evaluate::{SloResult, Verdict, evaluate, holds_now};
 pub use exit::{Ending, ExitCode, exit_code};
 pub use figure::{Figure, Unit, percent_word};
+pub use select::is_part_of;
 pub use slo::{Condition, Op, Quantity, Selector, Slo};
 pub use validity::{Evidence, GeneratorHealth, Severity, Validity, assess};
 pub use view::PhaseView;

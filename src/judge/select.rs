@@ -64,11 +64,16 @@ pub(super) fn select(selector: &Selector, phases: &[PhaseView<'_>]) -> Result<Se
     Ok(selected)
 }
 
+/// Whether a phase is one of those that the repeat `whole` made: `level/50` of `level`.
+pub fn is_part_of(phase: &str, whole: &str) -> bool {
+    phase.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn choose_phases<'a, 'b>(selector: &Selector, phases: &'b [PhaseView<'a>]) -> Result<Vec<&'b PhaseView<'a>>, String> {
     let Some(name) = &selector.phase else {
         return Ok(phases.iter().filter(|phase| !phase.warmup).collect());
     };
-    let is_repeat = |phase: &&PhaseView<'_>| phase.name.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('/'));
+    let is_repeat = |phase: &&PhaseView<'_>| is_part_of(phase.name, name);
     let mut chosen: Vec<_> = phases.iter().filter(|phase| phase.name == name).collect();
     if chosen.is_empty() {
         chosen = phases.iter().filter(is_repeat).collect();

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{Generator, Load, Order, Phase, Place, Plan, Problem, Start, Step, problem::Lack};
+use crate::judge::is_part_of;
 
 /// Longest phase, in seconds: beyond it per-second series no longer make sense.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -284,7 +285,8 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
         }
         let mut known = |kind: &str, wanted: &Option<String>, names: Vec<&str>| {
             let Some(wanted) = wanted else { return };
-            if !names.contains(&wanted.as_str()) {
+            let parts = kind == "phase" && names.iter().any(|name| is_part_of(name, wanted));
+            if !parts && !names.contains(&wanted.as_str()) {
                 problems.push(
                     Problem::at(
                         &at,
@@ -303,7 +305,9 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
             known("request", &slo.selector.request, names);
         }
         if let Some(name) = &slo.selector.phase
-            && plan.phases.iter().any(|phase| phase.name == *name && phase.warmup)
+            && let mut about = plan.phases.iter().filter(|phase| phase.name == *name || is_part_of(&phase.name, name))
+            && about.clone().next().is_some()
+            && about.all(|phase| phase.warmup)
         {
             problems.push(
                 Problem::at(&at, format!("the SLO `{}` is about the warm-up phase `{name}`", slo.name))

@@ -10,7 +10,7 @@ use super::{
     text,
     top_level::Poison,
     words::{
-        data::Row,
+        data::{DataHandle, Row, next},
         generators::{GeneratorHandle, dynamic},
     },
 };
@@ -105,6 +105,9 @@ fn write(call: &Call<'_>, value: &Dynamic, path: &Path, depth: usize, out: &mut 
         }
     } else if let Some(row) = value.clone().try_cast::<Row>() {
         write_row(call, &row, out)?;
+    } else if let Some(set) = value.clone().try_cast::<DataHandle>() {
+        // A data set stands for its next row, as a generator stands for its next value.
+        write(call, &next(call, set), path, depth + 1, out)?;
     } else if value.is::<Poison>() {
         return None;
     } else {

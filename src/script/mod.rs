@@ -8,6 +8,8 @@ mod data_cache;
 mod draft;
 mod engine;
 mod explain;
+mod file;
+mod lint;
 mod modules;
 mod phases;
 mod quantity;
@@ -111,12 +113,15 @@ impl LoadError {
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, LoadError> {
     let name = path.to_string_lossy();
     let unreadable = |message: String| LoadError {
-        problems: vec![Problem::nowhere(format!("failed to read `{name}`: {message}"))],
+        problems: vec![file::unreadable(path, message)],
         sources: Sources::new(&name, ""),
         redactor: Redactor::default(),
     };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string().to_lowercase()))?.len();
-    if size > SCRIPT_BYTES_MAX {
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string().to_lowercase()))?;
+    if metadata.is_dir() {
+        return Err(unreadable("it is a folder, not a script".to_owned()));
+    }
+    if metadata.len() > SCRIPT_BYTES_MAX {
         return Err(unreadable("it is larger than 1 MiB".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string().to_lowercase()))?;
@@ -144,6 +149,8 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> R
         }
     };
     let whole = top_level::evaluate(&engine, &ast, &state);
+    let unknown = lint::unknown_calls(&engine, &ast, "", text, &state.sources.borrow());
+    unknown.into_iter().for_each(|problem| state.unless_known(problem));
     finish(&state, text, whole);
     if !state.problems.borrow().is_empty() {
         return Err(failed(&state));

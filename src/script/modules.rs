@@ -123,6 +123,8 @@ impl ModuleResolver for Resolver {
             .map_err(Box::new)
             .and_then(|mut ast| {
                 ast.set_source(name.as_str());
+                let unknown = super::lint::unknown_calls(engine, &ast, &name, &text, &state.sources.borrow());
+                unknown.into_iter().for_each(|problem| state.unless_known(problem));
                 Module::eval_ast_as_new(Scope::new(), &ast, engine)
             })
             .map_err(|error| {

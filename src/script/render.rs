@@ -39,6 +39,11 @@ impl Sources {
         self.texts.iter().find(|(name, _)| &**name == file).map(|(_, text)| &**text)
     }
 
+    /// The text of the first file whose name fits.
+    pub(super) fn find(&self, fits: impl Fn(&str) -> bool) -> Option<&str> {
+        self.texts.iter().find(|(name, _)| fits(name)).map(|(_, text)| &**text)
+    }
+
     /// Whether a call somewhere has the text `name` as its first argument, as `phase("name")` does.
     pub(super) fn declares(&self, name: &str) -> bool {
         let quoted = format!("\"{name}\"");

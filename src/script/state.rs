@@ -241,6 +241,14 @@ impl ScriptState {
         }
     }
 
+    /// Notes a problem, unless there is one at its place already.
+    pub(super) fn unless_known(&self, problem: Problem) {
+        let known = self.problems.borrow().iter().any(|known| known.at == problem.at);
+        if !known {
+            self.problem(problem);
+        }
+    }
+
     pub(super) fn add_generator(&self, generator: Generator, place: &Place) -> GeneratorId {
         let mut plan = self.plan.borrow_mut();
         plan.generators.push(generator);

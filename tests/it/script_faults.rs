@@ -21,7 +21,7 @@ fn errors_are_grouped_by_place_and_others_go_on() {
         let traffic = mix([
             [2, get("/health")],
             [1, flow("throws", |vu| { vu.get("/lab/echo?before"); throw `no stock of ${vu.iteration}`; })],
-            [1, flow("no method", |vu| { let x = 1; x.frobnicate(); })],
+            [1, flow("no method", |vu| { let x = 1; x.users(1); })],
         ]);
         phase("main").run(traffic).users(4).iterations(80);
     "#);
@@ -31,7 +31,7 @@ fn errors_are_grouped_by_place_and_others_go_on() {
     assert_eq!(phase.row("GET /health").count("ok"), 40);
     assert_eq!(seen(&lab, "/lab/echo?before"), 20, "what a closure sent before it failed counts");
     let errors = phase.messages("script_errors");
-    for (line, part) in [(5, "no stock"), (6, "frobnicate")] {
+    for (line, part) in [(5, "no stock"), (6, "users")] {
         let place = format!("scenario.rhai:{line}:");
         let of_line: Vec<_> = errors.iter().filter(|(at, ..)| at.starts_with(&place)).collect();
         assert_eq!(of_line.iter().map(|(.., count)| count).sum::<u64>(), 20, "{place} {errors:?}");

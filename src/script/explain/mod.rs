@@ -1,6 +1,7 @@
 //! Rhai's errors in the user's words, at the innermost place, with the word that was probably meant.
 
-mod unknown;
+pub(super) mod names;
+pub(super) mod unknown;
 
 use std::rc::Rc;
 
@@ -51,9 +52,14 @@ pub fn explain(error: &EvalAltResult, state: &ScriptState, source: Option<&str>)
         E::ErrorVariableNotFound(name, _) => variable(name, &at, state),
         E::ErrorFunctionNotFound(signature, _) => unknown::function(signature, &at, state),
         E::ErrorDotExpr(message, _) => unknown::property(message, &at),
-        E::ErrorPropertyNotFound(name, _) => Problem::at(&at, format!("the map has no property `{name}`"))
-            .label("unknown property")
-            .help("ask with `\"name\" in map` whether it is there"),
+        E::ErrorPropertyNotFound(name, _) => {
+            let problem = Problem::at(&at, format!("the map has no property `{name}`")).label("unknown property");
+            let text = state.sources.borrow().text(&at.file).unwrap_or_default().to_owned();
+            match nearest(name, names::keys(&text)) {
+                Some(near) => problem.help(format!("did you mean `{near}`?")),
+                None => problem.help(format!("ask with `\"{name}\" in map` whether it is there")),
+            }
+        }
         E::ErrorTooManyOperations(_) => {
             Problem::at(&at, format!("the script took more than {OPERATIONS_MAX} operations: is this an endless loop?"))
                 .label("it was here when the limit was reached")
@@ -69,8 +75,7 @@ pub fn explain(error: &EvalAltResult, state: &ScriptState, source: Option<&str>)
             Problem::at(&at, format!("a value grew beyond its limit: {what}"))
                 .help(format!("a text may have 8 MiB, an array or map {ITEMS_MAX} items"))
         }
-        E::ErrorModuleNotFound(name, _) => Problem::at(&at, format!("the module `{name}` is not imported"))
-            .help(format!("write `import \"std/{name}\" as {name};` at the top")),
+        E::ErrorModuleNotFound(name, _) => unknown::module(name, &at, &state.sources.borrow()),
         E::ErrorMismatchDataType(wanted, found, _) | E::ErrorMismatchOutputType(wanted, found, _) => {
             let wanted = friendly_type(wanted).unwrap_or(wanted);
             let found = friendly_type(found).unwrap_or(found);
@@ -102,10 +107,13 @@ fn lower(text: &str) -> String {
 }
 
 fn parsing(kind: &ParseErrorType, at: &Place, state: &ScriptState) -> Problem {
+    if let Some(percentile) = names::bare_percentile(&state.sources.borrow(), at) {
+        return Problem::at(at, format!("`{percentile}` has a dot in it, so as an option it needs quotes"))
+            .help(format!("write `#{{ \"{percentile}\": \"< 10ms\" }}`"));
+    }
     match kind {
         ParseErrorType::VariableUndefined(name) => variable(name, at, state),
-        ParseErrorType::ModuleUndefined(name) => Problem::at(at, format!("the module `{name}` is not imported"))
-            .help(format!("write `import \"std/{name}\" as {name};` at the top")),
+        ParseErrorType::ModuleUndefined(name) => unknown::module(name, at, &state.sources.borrow()),
         ParseErrorType::Reserved(word) => {
             Problem::at(at, format!("`{word}` is a reserved word of the language")).help("choose another name")
         }
@@ -131,7 +139,7 @@ fn parsing(kind: &ParseErrorType, at: &Place, state: &ScriptState) -> Problem {
 fn variable(name: &str, at: &Place, state: &ScriptState) -> Problem {
     let problem = Problem::at(at, format!("there is no variable `{name}`")).label("unknown variable");
     let text = state.sources.borrow().text(&at.file).unwrap_or_default().to_owned();
-    let variables = declared(&text);
+    let variables = names::declared(&text);
     if let Some(near) = nearest(name, variables.iter().map(String::as_str)) {
         return problem.help(format!("did you mean `{near}`?"));
     }
@@ -143,22 +151,6 @@ fn variable(name: &str, at: &Place, state: &ScriptState) -> Problem {
         Some(near) => problem.help(format!("did you mean the function `{near}`?")),
         None => problem.help(format!("declare it first: `let {name} = …;`")),
     }
-}
-
-/// Names that a script declares with `let`, `const`, `fn` or as a closure's parameter.
-fn declared(text: &str) -> Vec<String> {
-    let identifier = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
-    let mut names = Vec::new();
-    for keyword in ["let ", "const ", "for ", " as "] {
-        names.extend(
-            text.match_indices(keyword).map(|(index, _)| identifier(text[index + keyword.len()..].trim_start())),
-        );
-    }
-    for piece in text.split('|').skip(1).step_by(2).filter(|piece| piece.len() < 80 && !piece.contains('\n')) {
-        names.extend(piece.split(',').map(|name| identifier(name.trim())));
-    }
-    names.retain(|name| !name.is_empty());
-    names
 }
 
 fn operator(name: &str, arguments: &[&str], at: &Place) -> Problem {

@@ -1,9 +1,14 @@
 //! Functions, methods and properties that nobody has, and the ones that were probably meant.
 
-use super::{lower, operator};
+use super::{
+    lower,
+    names::{follows_a_dot, functions, import_of, imports},
+    operator,
+};
 use crate::{
     plan::{Place, Problem, nearest},
     script::{
+        modules::STDLIB,
         render::Sources,
         state::{ScriptState, Stage},
         words::{Form, Receiver, Stages, Word, friendly_type, words},
@@ -22,6 +27,9 @@ pub(super) fn function(signature: &str, at: &Place, state: &ScriptState) -> Prob
     // Operators have no names to confuse.
     if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
         return operator(name, &arguments, at);
+    }
+    if let Some((module, function)) = name.split_once("::") {
+        return in_module(module, function, arguments.len(), at, &state.sources.borrow());
     }
     let first = arguments.first().map(|first| first.trim_start_matches("&mut "));
     if follows_a_dot(&state.sources.borrow(), at)
@@ -49,6 +57,45 @@ pub(super) fn function(signature: &str, at: &Place, state: &ScriptState) -> Prob
         return problem.help(format!("`{name}` is a method of {}, not of {found}", owners.join(" and of ")));
     }
     problem.help("src/docs lists every word of the language")
+}
+
+/// A function that an imported module does not have, or not with so many arguments.
+pub(in crate::script) fn in_module(
+    module: &str,
+    name: &str,
+    arguments: usize,
+    at: &Place,
+    sources: &Sources,
+) -> Problem {
+    let text = import_of(sources, at, module);
+    let known = text.map(functions).unwrap_or_default();
+    if let Some((_, parameters)) = known.iter().find(|(known, _)| known == name) {
+        let wanted = arguments_text(*parameters);
+        return Problem::at(at, format!("`{module}::{name}` takes {wanted}, not {arguments}"))
+            .label("wrong number of arguments");
+    }
+    let problem = Problem::at(at, format!("the module `{module}` has no function `{name}`")).label("unknown function");
+    let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+    match nearest(name, names.iter().copied()) {
+        Some(near) => problem.help(format!("did you mean `{module}::{near}`?")),
+        None if names.is_empty() => problem,
+        None => problem.help(format!("known: {}", names.join(", "))),
+    }
+}
+
+/// A module that is not imported.
+pub(in crate::script) fn module(name: &str, at: &Place, sources: &Sources) -> Problem {
+    let problem = Problem::at(at, format!("the module `{name}` is not imported"));
+    let imported: Vec<&str> =
+        imports(sources.text(&at.file).unwrap_or_default()).into_iter().map(|(_, alias)| alias).collect();
+    if let Some(near) = nearest(name, imported) {
+        return problem.help(format!("did you mean `{near}`?"));
+    }
+    let shipped = || STDLIB.iter().filter_map(|module| module.name.strip_prefix("std/"));
+    match shipped().find(|known| *known == name).or_else(|| nearest(name, shipped())) {
+        Some(known) => problem.help(format!("write `import \"std/{known}\" as {known};` at the top")),
+        None => problem.help(format!("import it at the top: `import \"lib/{name}\" as {name};`")),
+    }
 }
 
 /// An unknown method of a value of a type, or a known one with other arguments.
@@ -152,25 +199,6 @@ fn arguments_text(count: usize) -> String {
         1 => "1 argument".to_owned(),
         count => format!("{count} arguments"),
     }
-}
-
-/// Whether the word at a place is called on something.
-fn follows_a_dot(sources: &Sources, at: &Place) -> bool {
-    let line = sources.text(&at.file).and_then(|text| text.split('\n').nth((at.line as usize).checked_sub(1)?));
-    let before = line.map(|line| line.chars().take((at.column as usize).saturating_sub(1)).collect::<String>());
-    before.is_some_and(|before| before.trim_end().ends_with('.'))
-}
-
-/// Functions of the script itself: name and number of parameters.
-fn functions(text: &str) -> Vec<(String, usize)> {
-    text.match_indices("fn ")
-        .filter_map(|(index, _)| {
-            let (name, rest) = text[index + 3..].split_once('(')?;
-            let (parameters, _) = rest.split_once(')')?;
-            let count = parameters.split(',').filter(|parameter| !parameter.trim().is_empty()).count();
-            Some((name.trim().to_owned(), count))
-        })
-        .collect()
 }
 
 /// `Unknown property 'sec' - a getter is not registered for type 'i64'`.

@@ -9,7 +9,10 @@ use super::{
 use crate::{
     engine::user::User,
     plan::Escape,
-    script::{GeneratorHandle, Row, words::friendly_type},
+    script::{
+        DataHandle, GeneratorHandle, Row,
+        words::{data::draw_row, friendly_type},
+    },
 };
 
 /// What a body turned out to be.
@@ -86,6 +89,9 @@ fn write_json(out: &mut Vec<u8>, value: &Dynamic, shared: &Shared, user: &User, 
             write_json(out, &item, shared, user, depth + 1)?;
         }
         out.push(b'}');
+    } else if let Some(set) = value.clone().try_cast::<DataHandle>() {
+        let row = draw_row(&shared.state, set.0).map_err(|error| error.to_string())?;
+        write_json(out, &row, shared, user, depth + 1)?;
     } else if value.is_char() {
         write_text(out, &value.to_string());
     } else {

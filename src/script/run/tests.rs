@@ -268,7 +268,7 @@ fn a_flow_ends_as_it_says() {
 #[test]
 fn mistakes_are_faults_at_their_place() {
     for (body, message, line) in [
-        ("let x = 1;\nvu.nonsense(x);", "`nonsense`", 5),
+        ("let x = 1;\nvu.users(x);", "`users`", 5),
         ("vu.get(\"/x\")\n .json(\"a.b[\");", "`a.b[` has a `[` without its `]`", 5),
         ("throw \"mine\";", "mine", 4),
         ("let a = [1];\na[5]", "", 5),
@@ -295,6 +295,30 @@ fn an_endless_loop_is_ended() {
             assert!((3..=4).contains(&line), "{line}");
         });
     }
+}
+
+#[test]
+fn a_generator_made_in_a_closure_is_drawn_where_it_stands() {
+    let body =
+        "vu.think(normal(20.0, 0.0)); let pause = int(3, 3); let again = pause; vu.think(again); vu.think(pause)";
+    with_flow(body, |stage| assert_eq!(stage.run(200, ""), DONE));
+    // A number of the script's own has no unit.
+    with_flow("vu.think(int(3, 3) + 1);", |stage| {
+        let (message, _) = fault(stage.run(200, ""));
+        assert!(message.contains("needs a unit"), "{message}");
+    });
+}
+
+#[test]
+fn a_name_that_nobody_set_is_suggested() {
+    with_flow("vu.token = 1; vu.tokn", |stage| {
+        let (message, _) = fault(stage.run(200, ""));
+        assert!(message.contains("did you mean `vu.token`?"), "{message}");
+    });
+    with_flow("vu.iteraton", |stage| {
+        let (message, _) = fault(stage.run(200, ""));
+        assert!(message.contains("did you mean `vu.iteration`?"), "{message}");
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext, Position};
 
 use super::{
     ambient,
@@ -15,12 +15,14 @@ use super::{
 use crate::{
     clock::Nanos,
     engine::{flow::Step, user::User},
-    plan::Value,
+    plan::{Value, nearest},
     script::{
         Classifier, GeneratorHandle, Request, Span,
         words::{
             Form::{self, Call, Property},
             Receiver, Run, Stages, Word,
+            generators::DRAWN,
+            words,
         },
     },
 };
@@ -217,15 +219,25 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Vu>("Vu")
         .register_indexer_get(|vu: &mut Vu, property: ImmutableString| -> Result<Dynamic, Failed> {
-            Shared::with_vars(&vu.0, |vars| vars.get(property.as_str()).cloned()).ok_or_else(|| {
-                format!("`vu.{property}` has no value yet; set it with `vu.{property} = …`, in `on_start` for instance")
-                    .into()
+            Shared::with_vars(&vu.0, |vars| {
+                vars.get(property.as_str()).cloned().ok_or_else(|| no_value(&property, vars).into())
             })
         })
         .register_indexer_set(|vu: &mut Vu, property: ImmutableString, value: Dynamic| {
             Shared::with_vars(&vu.0, |vars| vars.insert(property.as_str().into(), value));
         })
         .register_fn("to_string", |vu: &mut Vu| format!("vu {}", vu.0.id));
+}
+
+/// What is said of a property that nobody has set.
+fn no_value(property: &str, vars: &Map) -> String {
+    let words = words().filter(|word| word.on == Receiver::Vu);
+    let known = words.map(|word| word.name).chain(vars.keys().map(|name| name.as_str()));
+    let help = match nearest(property, known) {
+        Some(near) => format!("did you mean `vu.{near}`?"),
+        None => format!("set it with `vu.{property} = …`, in `on_start` for instance"),
+    };
+    format!("`vu.{property}` has no value yet; {help}")
 }
 
 fn request(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>, method: &'static str) {
@@ -296,8 +308,12 @@ fn think(shared: &Shared, pause: &Dynamic) -> Result<(), Failed> {
         }
     } else if let Some(text) = pause.read_lock::<ImmutableString>() {
         crate::clock::parse_duration(&text).map_err(|error| error.to_string())?.as_nanos() as Nanos
+    } else if pause.tag() == DRAWN
+        && let Some(ms) = pause.as_float().ok().or_else(|| pause.as_int().ok().map(|ms| ms as f64))
+    {
+        milliseconds(ms)
     } else if pause.is_int() || pause.is_float() {
-        return Err("a pause needs a unit: write 200.ms; a drawn pause is declared at the top level, such as `let pause = normal(200, 50)`".into());
+        return Err("a pause needs a unit: write 200.ms, or draw it from a generator such as normal(200, 50)".into());
     } else {
         return Err("`think` takes a duration such as 200.ms, or a generator of milliseconds".into());
     };

@@ -72,6 +72,12 @@ snapshots! {
     a_column_of_the_whole_set: "let u = list([#{ email: \"a\" }]); let r = get(`/${u.email}`);";
     an_error_within_a_function: "fn fast(p) {\n  p.rate(5)\n}\nfast(phase(\"a\").run(get(\"/\")).during(1.s));";
     a_mistake_within_repeat: "phase(\"a\").run(get(\"/\")).repeat([1, 2], |p, n| p.iteration(n));";
+    a_percentile_without_quotes: "slo(\"s\", #{ p99.9: \"< 10ms\" });";
+    a_word_of_the_run_stage_at_the_top_level: "check(\"there\", true);";
+    a_misspelt_key_of_a_map: "let settings = #{ length: 5.s }; let x = settings.lenght;";
+    a_module_that_is_not_imported: "let f = flow(\"f\", |vu| check::is_family(vu.get(\"/\"), 2));";
+    misspelt_names_in_closures: "flow(\"f\", |vu| {\n  let res = vu.gett(\"/\");\n  chekc(\"ok\", res.jsn(\"a\") == 1);\n  `${res.header(\"a\").too_string()}`\n});";
+    an_slo_of_a_repeat_that_does_not_exist: "phase(\"p\").run(get(\"/\")).users(1).repeat([1, 2], |p, n| p.during(n.s));\nslo(\"s\", #{ phase: \"pp\", p95: \"< 10ms\" });";
     control_characters: "let x = env(\"A\u{1b}[31mB\");";
 }
 

@@ -183,6 +183,56 @@ fn a_phase_repeats_for_each_value() {
 }
 
 #[test]
+fn an_slo_may_be_about_all_phases_of_a_repeat() {
+    let text = script(
+        "phase(\"p\").run(get(\"/\")).repeat([100, 250], |p, n| p.iterations(n));\nslo(\"s\", #{ phase: \"p\", p95: \"< 1s\" });",
+    );
+    loaded(&text, |loaded| assert_eq!(loaded.plan.slos[0].selector.phase.as_deref(), Some("p")));
+}
+
+#[test]
+fn a_row_is_a_json_body() {
+    let text = script(
+        r#"let people = list([#{ name: "a", age: 5 }]);
+let tags = list(["x"]);
+mix([[1, post("/a", people.next())], [1, post("/b").json(#{ who: people.next(), tag: tags, all: people })]]);"#,
+    );
+    loaded(&text, |loaded| {
+        let bodies: Vec<String> = loaded
+            .plan
+            .templates
+            .iter()
+            .filter_map(|template| match &template.body {
+                Body::Text { text, content_type } if content_type.as_deref() == Some("application/json") => {
+                    Some(text.display())
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            bodies,
+            [r#"{"age":{…},"name":{…}}"#, r#"{"all":{"age":{…},"name":{…}},"tag":{…},"who":{"age":{…},"name":{…}}}"#,]
+        );
+    });
+}
+
+#[test]
+fn a_folder_or_a_slip_of_the_finger_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let message = |path: &std::path::Path| {
+        let error = load(path, &LoadOptions::default()).map(|_| ()).expect_err("no script");
+        error.render(false).replace(&*folder.path().to_string_lossy(), "DIR").replace("\n          ", " ")
+    };
+    let shown = message(folder.path());
+    assert!(shown.contains("it is a folder") && shown.contains("there is none"), "{shown}");
+    std::fs::write(folder.path().join("mix.rhai"), "").expect("written");
+    let shown = message(folder.path());
+    assert!(shown.contains("it is a folder") && shown.contains("such as `DIR/mix.rhai`"), "{shown}");
+    let shown = message(&folder.path().join("mix.rhia"));
+    assert!(shown.contains("no such file") && shown.contains("did you mean `DIR/mix.rhai`?"), "{shown}");
+}
+
+#[test]
 fn a_metric_of_the_script_is_a_quantity() {
     let text = script("flow(\"f\", |vu| { timing(\"cart\", 1.s); });\nslo(\"cart\", #{ cart_p95: \"< 5ms\" });");
     loaded(&text, |loaded| assert_eq!(loaded.plan.slos[0].conditions[0].value, 5e6));

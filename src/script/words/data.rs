@@ -212,7 +212,8 @@ fn order(call: &Call<'_>, set: Dynamic, order: Option<Order>) -> Dynamic {
     set
 }
 
-fn next(call: &Call<'_>, DataHandle(data): DataHandle) -> Dynamic {
+/// The next row of a data set, or its value where the rows are plain values.
+pub(in crate::script) fn next(call: &Call<'_>, DataHandle(data): DataHandle) -> Dynamic {
     match call.stage() {
         Stage::Plan => {
             let slot = {
@@ -225,19 +226,20 @@ fn next(call: &Call<'_>, DataHandle(data): DataHandle) -> Dynamic {
             }
             Dynamic::from(Row::Slot { data, slot })
         }
-        Stage::Run => {
-            let drawn =
-                call.state.with_drawing(|drawers, ctx| Ok((drawers.next_row(data, ctx)?, drawers.table(data).clone())));
-            match drawn {
-                Ok((row, table)) if table.columns() == [VALUE_COLUMN] => dynamic(table.cell(row, 0)),
-                Ok((row, table)) => Dynamic::from(Row::Drawn { table, row }),
-                Err(error) => {
-                    exhausted(call, data, error);
-                    Dynamic::UNIT
-                }
-            }
-        }
+        Stage::Run => draw_row(call.state, data).unwrap_or_else(|error| {
+            exhausted(call, data, error);
+            Dynamic::UNIT
+        }),
     }
+}
+
+/// The next row for the virtual user that has the floor, or its value where the rows are plain values.
+pub(in crate::script) fn draw_row(state: &ScriptState, data: DataId) -> Result<Dynamic, DrawError> {
+    state.with_drawing(|drawers, ctx| {
+        let (row, table) = (drawers.next_row(data, ctx)?, drawers.table(data).clone());
+        let plain = table.columns() == [VALUE_COLUMN];
+        Ok(if plain { dynamic(table.cell(row, 0)) } else { Dynamic::from(Row::Drawn { table, row }) })
+    })
 }
 
 fn exhausted(call: &Call<'_>, data: DataId, error: DrawError) {

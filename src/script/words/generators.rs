@@ -26,6 +26,9 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeneratorHandle(pub GeneratorId);
 
+/// The tag of a value that a closure drew: `vu.think` takes such a number for milliseconds, and no other.
+pub(in crate::script) const DRAWN: i32 = 1;
+
 const fn word(
     name: &'static str,
     takes: &'static str,
@@ -185,7 +188,11 @@ fn give(call: &Call<'_>, generator: Option<Generator>) -> Dynamic {
 
 fn drawn(call: &Call<'_>, value: Result<Value, DrawError>) -> Dynamic {
     match value {
-        Ok(value) => dynamic(value),
+        Ok(value) => {
+            let mut value = dynamic(value);
+            value.set_tag(DRAWN);
+            value
+        }
         Err(error) => {
             call.wrong(error.to_string(), "");
             Dynamic::UNIT

@@ -10,7 +10,9 @@ use super::{
     Receiver::{Global, Request as OnRequest},
     Run,
     Stages::Both,
-    Word, this,
+    Word,
+    data::Row,
+    this,
 };
 use crate::{
     plan::{Body, Classify, Escape, Place, Plan, Problem, Save, Text},
@@ -325,7 +327,7 @@ fn make(call: &Call<'_>, method: &str, args: &[Dynamic]) -> Dynamic {
     let mut draft = draft_of(call, method, path.as_deref().unwrap_or("/"));
     match args.get(1) {
         None => {}
-        Some(body) if body.is_map() || body.is_array() => set_json(call, &mut draft, body),
+        Some(body) if body.is_map() || body.is_array() || body.is::<Row>() => set_json(call, &mut draft, body),
         Some(body) if body.is_string() => {
             if let Some(text) = body::plain(call, body, Escape::None) {
                 draft.template.body = Body::Text { content_type: Some("text/plain; charset=utf-8".into()), text };
