@@ -31,22 +31,36 @@ fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
-/// Messages by place and text: run-time errors of the script, reasons of failed iterations.
+/// Messages by place: run-time errors of the script; where there is no place, by text: reasons of failed iterations.
+///
+/// A text at a place may change with every occurrence (`no stock of 17`), and is then one group all the same. It
+/// shows the least of its texts in the order of the alphabet, so that a sum of parts is the same however it was cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageCounts {
-    groups: BTreeMap<(String, String), u64>,
+    groups: BTreeMap<Key, Group>,
     beyond: u64,
+}
+
+/// The place, and the text where there is none.
+type Key = (String, String);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Group {
+    message: String,
+    count: u64,
 }
 
 impl MessageCounts {
     /// Counts one message at `place` (`file:line:column`, as a person reads it).
     pub fn add(&mut self, place: &str, message: &str) {
-        self.add_n((clean_text(place), clean_text(message)), 1);
+        self.add_counted(place, message, 1);
     }
 
     /// Adds `count` messages that were counted elsewhere.
     pub fn add_counted(&mut self, place: &str, message: &str, count: u64) {
-        self.add_n((clean_text(place), clean_text(message)), count);
+        let (place, message) = (clean_text(place), clean_text(message));
+        let text = if place.is_empty() { message.clone() } else { String::new() };
+        self.add_n((place, text), &message, count);
     }
 
     /// Adds messages that were counted elsewhere, beyond the groups kept there.
@@ -56,17 +70,20 @@ impl MessageCounts {
 
     /// Adds all of `other`. Exact as long as there are no more groups than fit.
     pub fn merge(&mut self, other: &Self) {
-        for (group, &count) in &other.groups {
-            self.add_n(group.clone(), count);
+        for (key, group) in &other.groups {
+            self.add_n(key.clone(), &group.message, group.count);
         }
         self.beyond += other.beyond;
     }
 
-    fn add_n(&mut self, group: (String, String), count: u64) {
-        if let Some(known) = self.groups.get_mut(&group) {
-            *known += count;
+    fn add_n(&mut self, key: Key, message: &str, count: u64) {
+        if let Some(known) = self.groups.get_mut(&key) {
+            known.count += count;
+            if message < known.message.as_str() {
+                message.clone_into(&mut known.message);
+            }
         } else if self.groups.len() < GROUPS_MAX {
-            self.groups.insert(group, count);
+            self.groups.insert(key, Group { message: message.to_owned(), count });
         } else {
             self.beyond += count;
         }
@@ -74,7 +91,7 @@ impl MessageCounts {
 
     /// Place, message, count.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &str, u64)> {
-        self.groups.iter().map(|((place, message), &count)| (place.as_str(), message.as_str(), count))
+        self.groups.iter().map(|((place, _), group)| (place.as_str(), group.message.as_str(), group.count))
     }
 
     /// Messages beyond the number of groups that are kept apart.
@@ -84,7 +101,7 @@ impl MessageCounts {
 
     /// All messages.
     pub fn total(&self) -> u64 {
-        self.groups.values().sum::<u64>() + self.beyond
+        self.groups.values().map(|group| group.count).sum::<u64>() + self.beyond
     }
 }
 
@@ -105,6 +122,25 @@ mod tests {
         assert_eq!(errors.beyond(), 10);
         assert_eq!(errors.total(), 120);
         assert_eq!(errors.groups().next(), Some(("mix.rhai:0:1", "oops", 61)));
+    }
+
+    #[test]
+    fn a_place_is_one_group_whatever_its_text() {
+        let (mut one, mut other) = (MessageCounts::default(), MessageCounts::default());
+        for item in 10..40 {
+            one.add("mix.rhai:5:9", &format!("no stock of {item}"));
+            other.add("mix.rhai:5:9", &format!("no stock of {}", item + 30));
+        }
+        one.add("", "sold out");
+        one.add("", "closed");
+        let mut reversed = other.clone();
+        reversed.merge(&one);
+        one.merge(&other);
+        assert_eq!(one, reversed);
+        assert_eq!(
+            one.groups().collect::<Vec<_>>(),
+            [("", "closed", 1), ("", "sold out", 1), ("mix.rhai:5:9", "no stock of 10", 60)]
+        );
     }
 
     #[test]

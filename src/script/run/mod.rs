@@ -222,6 +222,16 @@ impl Inner {
         if let Some(help) = problem.help {
             message = format!("{message}; {help}");
         }
+        let name = self.shared.state.sources.borrow().name().to_owned();
+        for via in &problem.via {
+            let file = if via.at.file.is_empty() { name.as_str() } else { &via.at.file };
+            message = format!(
+                "{message}; {} ({file}:{}:{})",
+                via.label.trim_end_matches(" here"),
+                via.at.line,
+                via.at.column
+            );
+        }
         let message = self.shared.state.redactor().redact(&message).into_owned();
         let mut at = problem.at.filter(|place| place.line > 0).unwrap_or_else(|| closure.place.clone());
         if at.file.is_empty() {

@@ -310,6 +310,19 @@ fn a_generator_made_in_a_closure_is_drawn_where_it_stands() {
 }
 
 #[test]
+fn an_error_within_a_function_names_the_call_that_led_to_it() {
+    with_flow("let f = |n| { throw `no ${n}` }; f.call(1);", |stage| {
+        let (message, line) = fault(stage.run(200, ""));
+        assert!(message.starts_with("no 1"), "{message}");
+        assert_eq!(line, 4, "{message}");
+    });
+    with_flow("import \"std/check\" as c;\nc::has_values(7, [\"a\"])", |stage| {
+        let (message, _) = fault(stage.run(200, ""));
+        assert!(message.contains("called from (test.rhai:5:"), "{message}");
+    });
+}
+
+#[test]
 fn a_name_that_nobody_set_is_suggested() {
     with_flow("vu.token = 1; vu.tokn", |stage| {
         let (message, _) = fault(stage.run(200, ""));
