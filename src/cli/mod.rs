@@ -2,6 +2,7 @@
 
 mod attempt;
 mod check;
+mod compare;
 mod completions;
 mod forms;
 mod lab;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::Args),
     /// Make the report of a run again, from its file
     Report(report::Args),
+    /// Compare runs: what got worse, better, stayed the same, or cannot be told
+    Compare(compare::Args),
     /// Add up the files of a run that was cut into parts
     Merge(merge::Args),
     /// Write a script to start from
@@ -102,6 +105,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments, cli.color),
         Command::Report(arguments) => report::run(&arguments, cli.color),
+        Command::Compare(arguments) => compare::run(&arguments, cli.color),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Try(arguments) => attempt::run(&arguments, cli.color),

@@ -3,6 +3,7 @@
 //! Verdicts have three values. A figure is compared with its target by both ends of its 95 % interval: where
 //! they disagree, the run cannot say, and the result names how many samples would.
 
+mod compare;
 mod condition;
 mod custom;
 mod estimate;
@@ -15,6 +16,7 @@ mod validity;
 mod view;
 mod watch;
 
+pub use compare::{Change, Compared, Side, compare};
 pub use condition::QUANTITIES;
 pub use estimate::percentile_widening;
 pub use evaluate::{SloResult, Verdict, evaluate, holds_now};

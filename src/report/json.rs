@@ -1,10 +1,15 @@
 //! The summary for programs.
 
-use super::Summary;
+use super::{Comparison, Summary};
 
 /// The summary as JSON, indented, without a newline at its end. Names are an interface: they are added to,
 /// never changed.
 pub fn json(summary: &Summary) -> String {
     // Plain data with text keys: writing it into memory cannot fail.
     serde_json::to_string_pretty(summary).unwrap_or_default()
+}
+
+/// Comparisons as JSON, in the same manner: an object with the list of them.
+pub fn comparisons_json(comparisons: &[Comparison]) -> String {
+    serde_json::to_string_pretty(&serde_json::json!({ "comparisons": comparisons })).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 //! Text that may come from a server or a script is data here: it is stripped of control characters before
 //! it is shown.
 
+mod comparison;
 mod csv;
 mod form;
 mod json;
@@ -20,8 +21,9 @@ pub mod terminal;
 mod trial;
 mod words;
 
+pub use comparison::{ComparedRun, Comparison};
 pub use form::{FORMS, Form, form};
-pub use json::json;
+pub use json::{comparisons_json, json};
 pub use load::describe;
 pub use outlook::{
     Arrival, Count, DataOutlook, Distance, EntryOutlook, Outlook, PhaseOutlook, RunsOut, Schedule, Shape, SloOutlook,

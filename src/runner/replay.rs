@@ -13,7 +13,7 @@ use super::{
     timings_at,
 };
 use crate::{
-    judge::Watch,
+    judge::{PhaseView, Watch},
     measure::Totals,
     pace::Segment,
     plan::Outline,
@@ -36,6 +36,21 @@ pub struct Replayed {
     pub timings: BTreeMap<u16, Timing>,
     /// The summary, as the run printed it.
     pub summary: Summary,
+}
+
+impl Replayed {
+    /// Its phases, as judges see them.
+    pub fn views(&self) -> Vec<PhaseView<'_>> {
+        let timing = |timing: &Timing| report::PhaseTiming {
+            phase: timing.phase,
+            start: timing.start,
+            stopped: timing.stopped.max(timing.start),
+            drained: timing.drained,
+            planned: None,
+        };
+        let timings: Vec<_> = self.timings.values().map(timing).collect();
+        report::phase_views(&self.outline, &self.totals, &timings)
+    }
 }
 
 /// Opens a run file.

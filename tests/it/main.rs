@@ -7,6 +7,7 @@ mod harness;
 
 mod author;
 mod bad_input;
+mod comparison;
 mod cookies;
 mod data_sets;
 mod docs;

@@ -1,5 +1,6 @@
 //! The report for a terminal, a pipe or a log: at most as wide as asked, readable without colour.
 
+mod comparison;
 mod outlook;
 mod paint;
 mod phase;
@@ -10,6 +11,7 @@ mod timeline;
 mod trial;
 mod width;
 
+pub use comparison::comparison;
 pub use outlook::render_outlook;
 use paint::{Paint, Tone};
 pub use text::fit;
