@@ -397,7 +397,7 @@ fn comparisons(runs: u32) {
             for _ in 0..runs {
                 let mut side = |factor: f64| -> Vec<Totals> {
                     let mut one = |_| {
-                        let of_run = noise.sample(&mut rng).exp() * factor;
+                        let of_run = f64::exp(noise.sample(&mut rng)) * factor;
                         run_of(&mut rng, 4_000, of_run)
                     };
                     (0..k).map(&mut one).collect()
@@ -414,12 +414,21 @@ fn comparisons(runs: u32) {
 
 fn main() {
     let runs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(400);
-    shares(10 * runs);
-    growth(5 * runs);
-    means_of_runs(10 * runs);
-    warm_ups(runs);
-    changes(5 * runs);
-    ratios(runs);
-    comparisons(runs / 2);
-    quantiles(runs);
+    let only: Vec<String> = std::env::args().skip(2).collect();
+    type Part = (&'static str, fn(u32), u32);
+    let parts: [Part; 8] = [
+        ("shares", shares, 10 * runs),
+        ("growth", growth, 5 * runs),
+        ("means", means_of_runs, 10 * runs),
+        ("warm-ups", warm_ups, runs),
+        ("changes", changes, 5 * runs),
+        ("ratios", ratios, runs),
+        ("compare", comparisons, runs / 2),
+        ("quantiles", quantiles, runs),
+    ];
+    for (name, part, runs) in parts {
+        if only.is_empty() || only.iter().any(|wanted| wanted == name) {
+            part(runs);
+        }
+    }
 }

@@ -17,12 +17,12 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-const SECONDS: u64 = 3_600;
 const RATE: u64 = 10_000;
 const ROWS: usize = 20;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("name the file to write")?;
+    let seconds: u64 = std::env::args().nth(2).map_or(Ok(3_600), |text| text.parse())?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     let times = LogNormal::new(15.5, 0.6)?;
     let mut workers = [Recorder::new(), Recorder::new()];
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let manifest = Manifest { format: FORMAT.into(), version: VERSION, ..Manifest::default() };
     let mut writer = Writer::start(File::create(&path)?, &manifest)?;
     let mut spent = Duration::ZERO;
-    for second in 0..SECONDS {
+    for second in 0..seconds {
         for k in 0..RATE {
             let (row, worker) = ((k as usize) % ROWS, (k as usize / ROWS) % 2);
             let planned = second * 1_000_000_000 + k * 100_000;
@@ -71,9 +71,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let loaded = results::open(BufReader::new(File::open(&path)?))?.load(60, |_, _| {})?;
     let reading = began.elapsed();
     let read: u64 = loaded.totals.figures(0).series.values().map(loadr::measure::SeriesFigures::offered).sum();
-    assert_eq!((read, loaded.partial), (SECONDS * RATE, None), "what was written is read");
+    assert_eq!((read, loaded.partial), (seconds * RATE, None), "what was written is read");
     println!("bytes {bytes}");
-    println!("write_ms_per_second {:.2}", spent.as_secs_f64() * 1e3 / SECONDS as f64);
+    println!("write_ms_per_second {:.2}", spent.as_secs_f64() * 1e3 / seconds as f64);
     println!("read_s {:.1}", reading.as_secs_f64());
     println!("peak_kib_writing {peak_writing}");
     println!("peak_kib {}", peak_kib()?);

@@ -3,7 +3,7 @@
 use super::welch::welch_test;
 
 /// A change is believed below this probability of seeing one where there is none. Each search looks at many places, so
-/// that a flat series of sixty still shows a false change in about one of twenty (`benches/run coverage`).
+/// that a flat series of sixty still shows a false change in about one of fifteen (`benches/run coverage`).
 const P_MAX: f64 = 0.0005;
 /// Values on each side of a change: two have a spread.
 const SIDE_MIN: usize = 2;
