@@ -1,6 +1,11 @@
 //! Login, refresh and bearer tokens: real JSON Web Tokens (RFC 7519), signed with HS256.
 
-use std::{fmt, io, time::Duration};
+use std::{
+    fmt, io,
+    num::NonZeroUsize,
+    sync::{Mutex, atomic::AtomicU64, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -9,6 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, get_current_timestamp};
+use lru::LruCache;
 use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,18 +23,20 @@ use super::{
     error::{JsonBody, LabError},
     options::LabOptions,
     routes::Endpoint,
-    state::Shared,
+    state::{Shared, lock},
 };
 
 /// How long a refresh token is valid.
 const REFRESH_TTL: Duration = Duration::from_secs(30 * 86_400);
+/// Logged out tokens remembered; beyond it the oldest are valid again until they expire.
+const REVOKED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99_999);
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         methods: "POST",
         path: "/api/auth/login",
         example: "/api/auth/login",
-        doc: "tokens for {email, password}; any email, the password is `demo`",
+        doc: "tokens for {email, password}; any email, the password is `demo`; `ttl_s` makes them short-lived",
         route: || post(login),
     },
     Endpoint {
@@ -37,6 +45,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         example: "/api/auth/refresh",
         doc: "new tokens for {refresh_token}",
         route: || post(refresh),
+    },
+    Endpoint {
+        methods: "POST",
+        path: "/api/auth/logout",
+        example: "/api/auth/logout",
+        doc: "makes the bearer token of the request invalid",
+        route: || post(logout),
     },
     Endpoint {
         methods: "GET",
@@ -52,6 +67,10 @@ pub(super) struct Auth {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    /// Tokens that were logged out, by their number.
+    revoked: Mutex<LruCache<u64, ()>>,
+    /// Numbers of tokens.
+    next: AtomicU64,
 }
 
 impl fmt::Debug for Auth {
@@ -77,6 +96,8 @@ pub(super) struct Claims {
     pub(super) sub: String,
     #[serde(rename = "use")]
     purpose: Use,
+    /// Its number: no two tokens of a lab are alike.
+    jti: u64,
     iat: u64,
     exp: u64,
 }
@@ -91,12 +112,19 @@ impl Auth {
         let mut validation = Validation::new(Algorithm::HS256);
         // The library forgives a minute by default, which would make a short lifetime untrue.
         validation.leeway = 0;
-        Ok(Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), validation })
+        Ok(Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            revoked: Mutex::new(LruCache::new(REVOKED_MAX)),
+            next: AtomicU64::new(1),
+        })
     }
 
     fn issue(&self, email: &str, purpose: Use, ttl: Duration) -> Result<String, LabError> {
         let iat = get_current_timestamp();
-        let claims = Claims { sub: email.to_owned(), purpose, iat, exp: iat + ttl.as_secs().max(1) };
+        let jti = self.next.fetch_add(1, Relaxed);
+        let claims = Claims { sub: email.to_owned(), purpose, jti, iat, exp: iat + whole_seconds(ttl) };
         encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|error| {
             LabError::new(StatusCode::INTERNAL_SERVER_ERROR, "token", format!("failed to sign a token: {error}"))
         })
@@ -106,7 +134,19 @@ impl Auth {
         let claims = decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|error| unauthorized(format!("the token is not valid: {error}")))?
             .claims;
-        if claims.purpose == purpose { Ok(claims) } else { Err(unauthorized("the token is of the wrong kind")) }
+        if claims.purpose != purpose {
+            return Err(unauthorized("the token is of the wrong kind"));
+        }
+        if lock(&self.revoked).contains(&claims.jti) {
+            return Err(unauthorized("the token was logged out"));
+        }
+        Ok(claims)
+    }
+
+    /// An access token alone, as OAuth 2.0 answers it.
+    pub(super) fn access(&self, subject: &str, ttl: Duration) -> Result<Value, LabError> {
+        let token = self.issue(subject, Use::Access, ttl)?;
+        Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": whole_seconds(ttl) }))
     }
 
     fn pair(&self, email: &str, ttl: Duration) -> Result<Json<Value>, LabError> {
@@ -114,9 +154,14 @@ impl Auth {
             "access_token": self.issue(email, Use::Access, ttl)?,
             "refresh_token": self.issue(email, Use::Refresh, REFRESH_TTL)?,
             "token_type": "Bearer",
-            "expires_in": ttl.as_secs().max(1),
+            "expires_in": whole_seconds(ttl),
         })))
     }
+}
+
+/// Tokens live for whole seconds, one at least and no longer than a refresh token.
+fn whole_seconds(ttl: Duration) -> u64 {
+    ttl.as_secs().clamp(1, REFRESH_TTL.as_secs())
 }
 
 fn unauthorized(message: impl Into<String>) -> LabError {
@@ -161,6 +206,7 @@ impl FromRequestParts<Shared> for Admitted {
 struct Credentials {
     email: String,
     password: String,
+    ttl_s: Option<u64>,
 }
 
 async fn login(
@@ -173,7 +219,8 @@ async fn login(
     if credentials.password != state.options.password {
         return Err(LabError::new(StatusCode::UNAUTHORIZED, "bad_credentials", "email or password is wrong"));
     }
-    state.auth.pair(&credentials.email, state.options.token_ttl)
+    let ttl = credentials.ttl_s.map_or(state.options.token_ttl, Duration::from_secs);
+    state.auth.pair(&credentials.email, ttl)
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,6 +231,11 @@ struct Refresh {
 async fn refresh(State(state): State<Shared>, JsonBody(body): JsonBody<Refresh>) -> Result<Json<Value>, LabError> {
     let claims = state.auth.check(&body.refresh_token, Use::Refresh)?;
     state.auth.pair(&claims.sub, state.options.token_ttl)
+}
+
+async fn logout(State(state): State<Shared>, Bearer(claims): Bearer) -> StatusCode {
+    lock(&state.auth.revoked).put(claims.jti, ());
+    StatusCode::NO_CONTENT
 }
 
 async fn me(Bearer(claims): Bearer) -> Json<Value> {
@@ -208,7 +260,7 @@ mod tests {
         assert!(new(&LabOptions::default()).check(&token, Use::Access).is_err(), "each start has its own secret");
 
         let now = get_current_timestamp();
-        let past = Claims { sub: "a".to_owned(), purpose: Use::Access, iat: now - 10, exp: now - 2 };
+        let past = Claims { sub: "a".to_owned(), purpose: Use::Access, jti: 0, iat: now - 10, exp: now - 2 };
         let expired = encode(&Header::new(Algorithm::HS256), &past, &auth.encoding).expect("it can be signed");
         assert!(auth.check(&expired, Use::Access).is_err());
     }
@@ -219,7 +271,7 @@ mod tests {
         let token = new(&options).issue("a", Use::Access, Duration::from_secs(9)).expect("it can be signed");
         assert!(new(&options).check(&token, Use::Access).is_ok());
         let none = Header { alg: Algorithm::HS512, ..Header::default() };
-        let claims = Claims { sub: "a".to_owned(), purpose: Use::Access, iat: 0, exp: u64::MAX / 2 };
+        let claims = Claims { sub: "a".to_owned(), purpose: Use::Access, jti: 0, iat: 0, exp: u64::MAX / 2 };
         let key = EncodingKey::from_secret("s".repeat(32).as_bytes());
         let other = encode(&none, &claims, &key).expect("it can be signed");
         assert!(new(&options).check(&other, Use::Access).is_err(), "only HS256 is accepted");

@@ -18,7 +18,7 @@ use super::{
     error::{LabError, Params},
     items, limited, log,
     misbehave::MISBEHAVIOURS,
-    observe, service,
+    oauth, observe, service, site,
     state::Shared,
     upload,
 };
@@ -42,6 +42,8 @@ pub(super) struct Endpoint {
 pub(super) const ENDPOINTS: &[&[Endpoint]] = &[
     ABOUT,
     auth::ENDPOINTS,
+    oauth::ENDPOINTS,
+    site::ENDPOINTS,
     items::ENDPOINTS,
     carts::ENDPOINTS,
     upload::ENDPOINTS,

@@ -18,6 +18,7 @@ use super::{
     log::{LogFile, RequestLog},
     options::{LabOptions, Service},
     service::{Draws, Services},
+    site::Site,
     timer::Timer,
 };
 use crate::clock::{Clock, Nanos};
@@ -44,6 +45,7 @@ pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) services: Services,
     pub(super) leak: Leak,
+    pub(super) site: Site,
 }
 
 impl State {
@@ -65,6 +67,7 @@ impl State {
             limits: Limits::new(&options),
             services: Services::new(options.seed),
             leak: Leak::default(),
+            site: Site::default(),
             options,
         })
     }
@@ -94,7 +97,7 @@ impl State {
         })
     }
 
-    /// Sets everything back to the state of a fresh start, but for tokens and the numbers of log entries.
+    /// Sets everything back to the state of a fresh start, but for tokens, sessions and the numbers of log entries.
     ///
     /// # Errors
     /// What was logged cannot be saved in the log's file; all is reset even so.

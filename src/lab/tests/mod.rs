@@ -1,6 +1,7 @@
 //! The lab through real sockets: every endpoint, the log, and what the rules of HTTP forbid.
 
 mod content;
+mod entrances;
 mod log;
 mod misbehave;
 mod service;
