@@ -100,6 +100,7 @@ impl<T: Transport> Worker<T> {
         let mut vu = self.take_vu();
         let mut due = run.start;
         let mut now = self.host.now();
+        let mut on_duty = None;
         while run.goes_on() {
             if shift.end.is_some_and(|end| now >= end) {
                 break;
@@ -110,6 +111,7 @@ impl<T: Transport> Worker<T> {
                 match curve.active_from(shift.user, since, end) {
                     None => break,
                     Some(from) if from > since => {
+                        on_duty = None;
                         due = run.start + from;
                         self.wait(run, due).await;
                         now = self.host.now();
@@ -118,6 +120,7 @@ impl<T: Transport> Worker<T> {
                     Some(_) => {}
                 }
             }
+            on_duty.get_or_insert_with(|| OnDuty::new(run));
             if vu.standing.get() != Standing::Ready {
                 let ready = self.log_in(&vu).await;
                 now = self.host.now();
@@ -184,6 +187,7 @@ impl<T: Transport> Worker<T> {
                 due = 0;
             }
         }
+        drop(on_duty);
         self.give_back(vu);
     }
 
@@ -244,7 +248,6 @@ struct Busy<'a>(&'a PhaseRun);
 impl<'a> Busy<'a> {
     fn new(run: &'a PhaseRun) -> Self {
         run.in_flight.set(run.in_flight.get() + 1);
-        run.users.set(run.users.get().max(run.in_flight.get()));
         Self(run)
     }
 }
@@ -252,6 +255,22 @@ impl<'a> Busy<'a> {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.in_flight.set(self.0.in_flight.get() - 1);
+    }
+}
+
+/// A user that is there, at work or between two iterations.
+struct OnDuty<'a>(&'a PhaseRun);
+
+impl<'a> OnDuty<'a> {
+    fn new(run: &'a PhaseRun) -> Self {
+        run.users.set(run.users.get() + 1);
+        Self(run)
+    }
+}
+
+impl Drop for OnDuty<'_> {
+    fn drop(&mut self) {
+        self.0.users.set(self.0.users.get() - 1);
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) struct PhaseRun {
     pub(super) dealer: RefCell<Dealer>,
     pub(super) steps: Vec<Step>,
     pub(super) in_flight: Cell<u64>,
+    /// Users of a closed phase that are there, at work or in a pause.
     pub(super) users: Cell<u64>,
     /// One more than the highest iteration number taken up.
     pub(super) taken: Cell<u64>,

@@ -27,7 +27,7 @@ pub struct Totals {
 pub struct Gauges {
     /// Iterations under way.
     pub in_flight: Level,
-    /// Virtual users at work.
+    /// Virtual users of a closed phase, at work or in a pause.
     pub users: Level,
     /// Arrivals that wait for a place in flight.
     pub queued: Level,

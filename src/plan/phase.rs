@@ -38,6 +38,9 @@ pub struct Phase {
     pub drain: Duration,
     /// Ends it before its time: the condition, and the window it is judged over.
     pub ends_when: Option<(Condition, Duration)>,
+    /// Left out unless this phase went on to its planned end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_completed: Option<String>,
     /// Where it was declared.
     #[serde(skip)]
     pub at: Place,

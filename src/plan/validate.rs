@@ -130,6 +130,9 @@ fn phases(plan: &Plan, problems: &mut Vec<Problem>) {
         if let Start::Alongside(other) = &phase.start {
             alongside(plan, phase, other, problems);
         }
+        if let Some(other) = &phase.if_completed {
+            if_completed(plan, phase, other, problems);
+        }
         load(phase, problems);
     }
     if !plan.phases.is_empty() && plan.phases.iter().all(|phase| phase.warmup) {
@@ -161,6 +164,19 @@ fn alongside(plan: &Plan, phase: &Phase, other: &str, problems: &mut Vec<Problem
             }
         }
     }
+}
+
+fn if_completed(plan: &Plan, phase: &Phase, other: &str, problems: &mut Vec<Problem>) {
+    let earlier = plan.phases.iter().take_while(|candidate| !std::ptr::eq(*candidate, phase));
+    if earlier.clone().any(|candidate| candidate.name == other) {
+        return;
+    }
+    let names = earlier.map(|candidate| candidate.name.as_str());
+    problems.push(
+        Problem::at(&phase.at, format!("phase `{}` is to follow `{other}`, which is no phase before it", phase.name))
+            .help(suggest(other, names, "phase"))
+            .lacking(Lack::Name(other.to_owned())),
+    );
 }
 
 fn load(phase: &Phase, problems: &mut Vec<Problem>) {

@@ -116,6 +116,8 @@ struct State {
     killed: bool,
     gaps: Vec<Nanos>,
     notes: Vec<String>,
+    /// Phases that were ended before their time, or left out.
+    cut_short: HashSet<PhaseId>,
     gone: HashSet<usize>,
     /// Iterations taken by phases that have ended, and planned by those that have not.
     base: u64,
@@ -226,7 +228,8 @@ impl<'a> Conductor<'a> {
         groups.reverse();
         while self.goes_on() && !(groups.is_empty() && timed.is_empty()) {
             let next_timed = timed.first().map(|&(_, at)| at.saturating_sub(LEAD));
-            if let Some(group) = groups.pop() {
+            if let Some(mut group) = groups.pop() {
+                group.retain(|&phase| self.is_wanted(phase));
                 self.prepare(waiting, &group).await;
                 if !self.goes_on() {
                     break;
@@ -246,7 +249,7 @@ impl<'a> Conductor<'a> {
                         && at.saturating_sub(LEAD) <= self.clock.now()
                     {
                         timed.remove(0);
-                        self.start(phase, at.max(self.clock.now()));
+                        self.start_if_wanted(phase, at);
                     }
                 }
                 self.wait_for_group(waiting, &group, None).await;
@@ -254,7 +257,7 @@ impl<'a> Conductor<'a> {
                 self.wait_for_group(waiting, &[], Some(due)).await;
                 if self.goes_on() {
                     let (phase, at) = timed.remove(0);
-                    self.start(phase, at.max(self.clock.now()));
+                    self.start_if_wanted(phase, at);
                 }
             }
         }
@@ -271,6 +274,27 @@ impl<'a> Conductor<'a> {
             state.killed || group.iter().all(|&id| (0..all).all(|worker| waiting.prepared.contains(&(worker, id))))
         })
         .await;
+    }
+
+    /// Whether a phase is to run, as far as others have a say in it.
+    fn is_wanted(&mut self, phase: PhaseId) -> bool {
+        let plan = self.plan;
+        let Some(other) = plan.phases.get(phase.index()).and_then(|phase| phase.if_completed.as_deref()) else {
+            return true;
+        };
+        let wanted = !self.state.cut_short.iter().any(|&id| self.name(id) == other);
+        if !wanted {
+            self.state.cut_short.insert(phase);
+            let note = format!("{}: left out, because {other} did not go on to its end", self.name(phase));
+            self.state.notes.push(note);
+        }
+        wanted
+    }
+
+    fn start_if_wanted(&mut self, phase: PhaseId, at: Nanos) {
+        if self.is_wanted(phase) {
+            self.start(phase, at.max(self.clock.now()));
+        }
     }
 
     fn start(&mut self, phase: PhaseId, start: Nanos) {
@@ -383,6 +407,7 @@ impl<'a> Conductor<'a> {
             Report::Event(Event::Exhausted(phase, data)) => {
                 let source = self.plan.data.get(data.index()).map_or("", |set| &set.source);
                 let note = format!("{}: every row of `{source}` was used; the phase ended there", self.name(phase));
+                self.state.cut_short.insert(phase);
                 self.note(note);
             }
             Report::Event(Event::Overflow(phase)) => {
@@ -444,6 +469,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn end_phase(&mut self, phase: PhaseId, note: String) {
+        self.state.cut_short.insert(phase);
         self.note(note);
         self.send_all(&Command::Stop(Some(phase)));
     }

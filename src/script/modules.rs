@@ -33,11 +33,33 @@ pub struct StdModule {
 }
 
 /// The standard library: a file of `stdlib` and a row here for each module.
-pub const STDLIB: &[StdModule] = &[StdModule {
-    name: "std/check",
-    about: "Questions about a response: status family, time budget, values of a JSON body, header fields.",
-    text: include_str!("../../stdlib/check.rhai"),
-}];
+pub const STDLIB: &[StdModule] = &[
+    StdModule {
+        name: "std/auth",
+        about: "Ways to be somebody: bearer, Basic, API keys, login, refresh on 401, OAuth 2.0 client credentials.",
+        text: include_str!("../../stdlib/auth.rhai"),
+    },
+    StdModule {
+        name: "std/check",
+        about: "Questions about a response: status family, time budget, shape of a JSON body, header fields.",
+        text: include_str!("../../stdlib/check.rhai"),
+    },
+    StdModule {
+        name: "std/limits",
+        about: "Probes a rate limiter: how many pass, what the first 429 says, and whether it is true.",
+        text: include_str!("../../stdlib/limits.rhai"),
+    },
+    StdModule {
+        name: "std/load",
+        about: "Ready-made phases: smoke, steady, stress, spike, soak, breakpoint, staircase.",
+        text: include_str!("../../stdlib/load.rhai"),
+    },
+    StdModule {
+        name: "std/pages",
+        about: "Walks through paged listings, by cursor or by offset.",
+        text: include_str!("../../stdlib/pages.rhai"),
+    },
+];
 
 /// A larger module is none, in bytes.
 const MODULE_BYTES_MAX: u64 = 1 << 20;

@@ -45,6 +45,7 @@ pub(super) fn assemble(draft: &PhaseDraft, problems: &mut Vec<Problem>) -> Optio
         start: draft.start.clone().unwrap_or(Start::AfterPrevious),
         drain: draft.drain.unwrap_or(DRAIN),
         ends_when: draft.ends_when.clone(),
+        if_completed: draft.if_completed.clone(),
         at: draft.at.clone(),
     })
 }

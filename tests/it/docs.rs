@@ -10,7 +10,7 @@ use loadr::{
     judge::{ExitCode, QUANTITIES},
     lab::{Lab, LabOptions},
     protocol::ErrorKind,
-    script::{LoadOptions, load_source, words},
+    script::{LoadOptions, STDLIB, load_source, words},
 };
 
 /// What the prose is made of, from the top of the repository.
@@ -75,7 +75,12 @@ fn blocks(page: &str, text: &str) -> Vec<Block> {
 
 fn scripts() -> Vec<Block> {
     let all = pages().into_iter().flat_map(|(page, text)| blocks(&page, &text));
-    all.filter(|block| block.info.split(',').next() == Some("rhai")).collect()
+    all.filter(|block| block.info.split(',').next() == Some("rhai") && file_of(block).is_none()).collect()
+}
+
+/// The file that a block is to be, for others to import: `rhai,file=shared/shop.rhai`.
+fn file_of(block: &Block) -> Option<&str> {
+    block.info.strip_prefix("rhai,file=")
 }
 
 /// The block as a script that stands for itself.
@@ -85,7 +90,11 @@ fn whole(block: &Block) -> String {
     match block.info.as_str() {
         "rhai" => text.clone(),
         "rhai,flow" => {
-            format!("{TARGET}phase(\"example\").run(flow(\"example\", |vu| {{\n{text}\n}})).iterations(1);\n")
+            let (imports, steps): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("import "));
+            let (imports, steps) = (imports.join("\n"), steps.join("\n"));
+            format!(
+                "{imports}\n{TARGET}phase(\"example\").run(flow(\"example\", |vu| {{\n{steps}\n}})).iterations(1);\n"
+            )
         }
         // A fragment may bring what is here added to the others.
         "rhai,part" => {
@@ -98,7 +107,7 @@ fn whole(block: &Block) -> String {
     }
 }
 
-/// A folder with the data files that the prose speaks of.
+/// A folder with the data files that the prose speaks of, and the modules that it shows.
 fn folder_with_data() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder for scripts");
     let data = folder.path().join("data");
@@ -107,6 +116,13 @@ fn folder_with_data() -> tempfile::TempDir {
     std::fs::write(data.join("skus.json"), r#"[{"sku": "A-1", "price": 5}, {"sku": "B-2", "price": 7}]"#)
         .expect("a data file");
     std::fs::write(data.join("searches.jsonl"), "\"red shoes\"\n\"blue hat\"\n").expect("a data file");
+    for block in pages().into_iter().flat_map(|(page, text)| blocks(&page, &text)) {
+        if let Some(name) = file_of(&block) {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder for modules")).expect("a folder for modules");
+            std::fs::write(path, &block.text).expect("a module");
+        }
+    }
     folder
 }
 
@@ -120,7 +136,9 @@ fn every_script_in_the_prose_loads() {
         let mut failures = Vec::new();
         for block in &scripts {
             // A script in memory reads from the current folder, so the data files are named by their own.
-            let text = whole(block).replace("\"data/", &format!("\"{}/data/", base.display()));
+            let text = ["data/", "shared/"].iter().fold(whole(block), |text, folder| {
+                text.replace(&format!("\"{folder}"), &format!("\"{}/{folder}", base.display()))
+            });
             let options = LoadOptions { allow_read: vec![base.clone()], ..LoadOptions::default() };
             if let Err(error) = load_source(&block.place, &text, &options) {
                 failures.push(format!("{}\n{}", block.place, error.render(false)));
@@ -276,9 +294,20 @@ fn unmentioned<'a>(text: &str, wanted: impl IntoIterator<Item = &'a str>) -> BTr
 
 #[test]
 fn every_word_of_the_language_is_in_the_guide() {
-    let pages: String = ["README.md", "phases.md", "requests.md", "flows.md", "report.md"].map(guide).concat();
-    let missing = unmentioned(&pages, words().map(|word| word.name));
+    let pages = ["README.md", "phases.md", "requests.md", "flows.md", "report.md", "stdlib.md"];
+    let missing = unmentioned(&pages.map(guide).concat(), words().map(|word| word.name));
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_function_of_the_standard_library_is_in_the_guide() {
+    let page = guide("stdlib.md");
+    for module in STDLIB {
+        assert!(page.contains(&format!("`{}`", module.name)), "{} is not in the guide", module.name);
+        let exported = module.text.lines().filter_map(|line| line.strip_prefix("fn ")?.split('(').next());
+        let missing = unmentioned(&page, exported);
+        assert!(missing.is_empty(), "of {}: {missing:?}", module.name);
+    }
 }
 
 #[test]

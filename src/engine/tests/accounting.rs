@@ -40,6 +40,7 @@ fn users_come_and_go_by_the_curve() {
     // The area under the triangle is 100 user-seconds: 10 000 iterations of 10 ms.
     assert!((9_900..10_150).contains(&outcome.figures.iterations.ok), "{:?}", outcome.figures.iterations);
     assert!(outcome.took >= 20 * SECOND);
+    assert_eq!(outcome.users, 10);
 }
 
 #[test]
@@ -64,6 +65,8 @@ fn a_throttle_is_a_ceiling() {
     let outcome = run(plan, 2, no_flow, steady(MILLISECOND));
     let done = outcome.figures.iterations.ok;
     assert!((490..=502).contains(&done), "{done}");
+    // Those who wait for their turn are there as well.
+    assert_eq!(outcome.users, 10);
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn phase(load: Load) -> Phase {
         start: Start::AfterPrevious,
         drain: Duration::from_secs(30),
         ends_when: None,
+        if_completed: None,
         at: Place::default(),
     }
 }
@@ -167,6 +168,8 @@ struct Outcome {
     ends: Vec<PhaseEnd>,
     events: Vec<Event>,
     took: Nanos,
+    /// The most users that were there at once.
+    users: u64,
 }
 
 impl Outcome {
@@ -243,9 +246,10 @@ fn run_with(
         let events = events.borrow().clone();
         (totals, ends, events)
     });
+    let users = totals.gauges(0).users.peak;
     let figures = totals.phase(0).cloned().unwrap_or_default();
     assert_eq!(figures.unaccounted(), 0, "offered is the sum of the outcomes");
-    Outcome { figures, ends, events, took }
+    Outcome { figures, ends, events, took, users }
 }
 
 fn no_flow(_: &User) -> Vec<Step> {

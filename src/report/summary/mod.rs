@@ -172,7 +172,7 @@ pub struct PhaseSummary {
     pub tls_us: Latency,
     /// The most iterations under way at once.
     pub in_flight_peak: u64,
-    /// The most virtual users at work at once.
+    /// The most virtual users of a closed phase that were there at once, at work or in a pause.
     pub users_peak: u64,
     /// Run-time errors of the script, by place and message.
     pub script_errors: Vec<MessageSummary>,

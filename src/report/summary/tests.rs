@@ -31,6 +31,7 @@ pub(in crate::report) fn phase(name: &str, load: Load) -> Phase {
         start: Start::AfterPrevious,
         drain: Duration::from_secs(30),
         ends_when: None,
+        if_completed: None,
         at: Place::default(),
     }
 }

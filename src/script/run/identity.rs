@@ -12,7 +12,7 @@ use crate::{
     http::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, JAR_BYTES_MAX, Refused},
     protocol::TargetId,
     script::{
-        TargetHandle, draft,
+        TargetHandle, base64, draft,
         words::{Form::Call, Receiver, Run, Stages, Word},
     },
 };
@@ -43,6 +43,20 @@ pub(in crate::script) const WORDS: &[Word] = &[
             };
             engine.register_fn(name, move |vu: &mut Vu, token: &str| bearer(vu, vu.0.target.get(), token));
             engine.register_fn(name, move |vu: &mut Vu, token: &str, to: TargetHandle| bearer(vu, to.0, token));
+        },
+    ),
+    word(
+        "basic",
+        "user: string, password: string, other?: Target",
+        "`vu.basic(\"user\", \"password\")`",
+        "Sends name and password as authorization with each request to the target from now on.",
+        |engine, name, _| {
+            engine.register_fn(name, |vu: &mut Vu, user: &str, password: &str| {
+                basic(vu, vu.0.target.get(), user, password)
+            });
+            engine.register_fn(name, |vu: &mut Vu, user: &str, password: &str, to: TargetHandle| {
+                basic(vu, to.0, user, password)
+            });
         },
     ),
     word(
@@ -82,6 +96,15 @@ pub(in crate::script) const WORDS: &[Word] = &[
         });
     }),
 ];
+
+fn basic(vu: &Vu, target: TargetId, user: &str, password: &str) -> Result<Vu, Failed> {
+    if user.contains(':') {
+        return Err("the name of Basic authorization has no colon (RFC 7617)".into());
+    }
+    let pair = base64(format!("{user}:{password}").as_bytes());
+    vu.0.set_field(target, "authorization", &format!("Basic {pair}"));
+    Ok(vu.clone())
+}
 
 fn header(vu: &Vu, target: TargetId, name: &str, value: &Dynamic) -> Result<Vu, Failed> {
     if !draft::is_token(name) {

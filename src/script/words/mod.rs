@@ -3,6 +3,7 @@
 
 pub(super) mod csv_options;
 pub(super) mod data;
+mod defaults;
 pub(super) mod generators;
 pub(super) mod mix;
 pub(super) mod other;
@@ -52,6 +53,7 @@ const TABLES: &[&[Word]] = &[
     slo::WORDS,
     other::WORDS,
     unavailable::WORDS,
+    defaults::WORDS,
     units::WORDS,
     run::VU_WORDS,
     run::IDENTITY_WORDS,

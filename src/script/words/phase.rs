@@ -213,10 +213,7 @@ pub(super) const WORDS: &[Word] = &[
         "`.alongside(\"other\")`",
         "Starts with another phase.",
         |call, phase, args| {
-            let start = match args[0].clone().try_cast::<PhaseHandle>() {
-                Some(other) => Some(other.0.borrow().name.clone()),
-                None => call.name(&args[0]),
-            };
+            let start = phase_name(call, &args[0]);
             with(phase.clone(), start, |draft, name| draft.start = Some(Start::Alongside(name)));
             phase
         },
@@ -228,6 +225,16 @@ pub(super) const WORDS: &[Word] = &[
         "Starts at an offset from the first phase.",
         |call, phase, args| {
             with(phase.clone(), call.duration(&args[0]), |draft, offset| draft.start = Some(Start::At(offset)));
+            phase
+        },
+    ),
+    builder(
+        "if_completed",
+        "other: string | Phase",
+        "`.if_completed(\"step 1\")`",
+        "Left out if that earlier phase was ended before its time, or left out itself.",
+        |call, phase, args| {
+            with(phase.clone(), phase_name(call, &args[0]), |draft, name| draft.if_completed = Some(name));
             phase
         },
     ),
@@ -250,6 +257,14 @@ fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
         None => Some(None),
         Some(None) => None,
         Some(Some(value)) => Some(Some(value)),
+    }
+}
+
+/// A phase, named by itself or by its name.
+fn phase_name(call: &Call<'_>, value: &Dynamic) -> Option<String> {
+    match value.clone().try_cast::<PhaseHandle>() {
+        Some(other) => Some(other.0.borrow().name.clone()),
+        None => call.name(value),
     }
 }
 

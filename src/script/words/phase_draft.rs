@@ -33,6 +33,7 @@ pub struct PhaseDraft {
     pub(in crate::script) start: Option<Start>,
     pub(in crate::script) drain: Option<Duration>,
     pub(in crate::script) ends_when: Option<(Condition, Duration)>,
+    pub(in crate::script) if_completed: Option<String>,
     /// A builder got a wrong argument, and that is reported: what is missing here is not worth a message.
     pub(in crate::script) broken: bool,
     /// `.repeat` made phases of it; it is none itself.

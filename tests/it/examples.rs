@@ -1,0 +1,158 @@
+//! The example scripts: each runs against the lab, shortened from outside, and does what its first lines say.
+
+use std::path::PathBuf;
+
+use loadr::{clock::parse_rate, lab::LabOptions};
+
+use crate::harness::{Ended, Program, TestLab};
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts"))
+}
+
+/// Runs an example with values for its variables.
+fn run(name: &str, lab: &TestLab, variables: &[&str]) -> Ended {
+    let script = folder().join(format!("{name}.rhai"));
+    let program = Program::new(["run", "--json", "summary.json", "--workers", "1", "--seed", "7"]).arg(script);
+    let program = program.arg("-e").arg(format!("TARGET={}", lab.url()));
+    variables.iter().fold(program, |program, variable| program.arg("-e").arg(variable)).run()
+}
+
+/// What it sent went well, and its checks held. How fast that was is the machine's business.
+#[track_caller]
+fn assert_went_well(ended: &Ended) {
+    assert!(matches!(ended.code, Some(0 | 97 | 99)), "{ended}");
+    for phase in ended.figures().phases() {
+        assert!(phase.count("offered") > 0, "{ended}");
+        assert_eq!(phase.count("offered"), phase.count("ok"), "{ended}");
+        assert!(phase.0["checks"].as_array().expect("checks").iter().all(|check| check["failed"] == 0), "{ended}");
+    }
+}
+
+/// A counter of the script's.
+#[track_caller]
+fn metric<'a>(ended: &'a Ended, name: &str) -> &'a serde_json::Value {
+    let metrics = ended.figures().0["custom"].as_array().expect("metrics");
+    metrics.iter().find(|metric| metric["name"] == name).unwrap_or_else(|| panic!("no metric {name}; {ended}"))
+}
+
+#[test]
+fn each_is_tested_and_says_what_it_proves() {
+    let tests = include_str!("examples.rs");
+    let scripts = std::fs::read_dir(folder()).expect("the examples");
+    for path in scripts.map(|entry| entry.expect("an entry").path()) {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        // The first of all has tests of its own.
+        if path.extension().is_none_or(|extension| extension != "rhai") || name == "mix" {
+            continue;
+        }
+        assert!(tests.contains(&format!("run({name:?}, ")), "{name} is not tested");
+        let text = std::fs::read_to_string(&path).expect("a script");
+        assert!(text.starts_with("//! ") && text.contains("//! What the report proves: "), "{name} does not say it");
+    }
+}
+
+#[test]
+fn users_are_accounts_of_a_file() {
+    let lab = TestLab::start();
+    let ended = run("users", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    assert_eq!(ended.figures().phase("visitors").check("it is the account that logged in")["passed"], 20);
+    assert!(ended.figures().aside("on_start").row("POST /api/auth/login").count("ok") > 0, "{ended}");
+}
+
+#[test]
+fn tokens_are_renewed_when_they_expire() {
+    let lab = TestLab::start();
+    let ended = run("refresh", &lab, &["LENGTH=1500ms"]);
+    assert_went_well(&ended);
+    let page = ended.figures().phase("pages");
+    assert!(page.row("POST /api/auth/refresh").count("ok") > 0, "{ended}");
+    // Every 401 was followed by one renewal, and by nothing else.
+    let refused = page.row("GET /api/me").status(401);
+    assert_eq!(metric(&ended, "tokens renewed")["value"].as_u64(), Some(refused), "{ended}");
+    assert_eq!(page.row("GET /api/me").count("offered"), page.count("offered") + refused, "{ended}");
+}
+
+#[test]
+fn listings_are_walked_without_doubles() {
+    let lab = TestLab::start();
+    let ended = run("pagination", &lab, &["ROUNDS=4"]);
+    assert_went_well(&ended);
+    let walk = ended.figures().phase("walk");
+    assert_eq!((walk.row("page by cursor").count("ok"), walk.row("page by offset").count("ok")), (20, 10), "{ended}");
+    assert_eq!(metric(&ended, "items seen")["value"], 2_000, "{ended}");
+}
+
+#[test]
+fn the_limiter_of_the_lab_is_honest() {
+    let lab = TestLab::start();
+    let ended = run("rate-limit", &lab, &[]);
+    assert_went_well(&ended);
+    assert!(ended.stderr.contains("100 passed, then 429 with Retry-After 1s: bucket"), "{ended}");
+    assert_eq!(ended.figures().phase("probe").check("limit: Retry-After is honest")["passed"], 1, "{ended}");
+}
+
+#[test]
+fn a_window_is_told_from_a_bucket() {
+    let limit = parse_rate("5/2s").expect("a rate");
+    let lab = TestLab::with(LabOptions { limit, ..LabOptions::default() });
+    let script = r#"
+        import "std/limits" as limits;
+        target(env("TARGET"));
+        let probe = |path, kind| flow(kind, |vu| {
+            let limit = limits::probe(vu, #{ request: path, name: kind });
+            check(`${kind}: five pass`, limit.first_refused == 5);
+            check(`${kind}: is one`, limit.kind == kind);
+            check(`${kind}: is honest`, limit.honest);
+        });
+        phase("window").run(probe.call("/api/limited/window", "window")).iterations(1);
+        phase("bucket").run(probe.call("/api/limited", "bucket")).iterations(1);
+    "#;
+    let ended = Program::run_against(script, &lab.url()).run();
+    assert_went_well(&ended);
+}
+
+#[test]
+fn the_staircase_finds_the_capacity() {
+    let lab = TestLab::start();
+    let ended = run("staircase", &lab, &["HOLD=2500ms"]);
+    assert!(matches!(ended.code, Some(0 | 97 | 99)), "{ended}");
+    assert!(ended.stdout.contains("it ended by `ends_when`"), "{ended}");
+    assert!(ended.stdout.contains("staircase/400: left out"), "more than 200 a second cannot pass: {ended}");
+}
+
+#[test]
+fn a_soak_has_parts_that_can_be_compared() {
+    let lab = TestLab::start();
+    let ended = run("soak", &lab, &["PART=500ms"]);
+    assert_went_well(&ended);
+    let offered: Vec<u64> = ended.figures().phases().map(|phase| phase.count("offered")).collect();
+    assert_eq!(offered, [25, 25, 25, 25], "{ended}");
+}
+
+#[test]
+fn the_background_goes_on_beside_the_others() {
+    let lab = TestLab::start();
+    let ended = run("background", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    let figures = ended.figures();
+    assert_eq!(figures.phase("background").count("offered"), 100, "{ended}");
+    assert_eq!(figures.phase("crowd").count("offered"), 150, "{ended}");
+    let starts = ["background", "crowd", "report job"].map(|name| figures.phase(name).seconds("start_s"));
+    assert!(starts.iter().all(|start| (start - starts[0]).abs() < 0.01), "they start together: {ended}");
+    assert!(figures.phase("report job").count("offered") <= 21, "the throttle holds: {ended}");
+}
+
+#[test]
+fn metrics_of_the_script_are_judged() {
+    let lab = TestLab::start();
+    let ended = run("metrics", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    assert_eq!(metric(&ended, "orders")["value"], 20, "{ended}");
+    assert!(metric(&ended, "revenue_cents")["value"].as_u64() > Some(20 * 99), "{ended}");
+    let slo = ended.figures().slo("orders come through");
+    // A second is too short to be sure of 99 % of the checks.
+    assert!(slo["verdict"] == "pass" || slo["verdict"] == "inconclusive", "{ended}");
+    assert_eq!(ended.figures().0["facts"]["shop"], "the lab", "{ended}");
+}
