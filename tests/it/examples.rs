@@ -89,7 +89,9 @@ fn the_limiter_of_the_lab_is_honest() {
     let lab = TestLab::start();
     let ended = run("rate-limit", &lab, &[]);
     assert_went_well(&ended);
-    assert!(ended.stderr.contains("100 passed, then 429 with Retry-After 1s: bucket"), "{ended}");
+    assert!(ended.stderr.contains(" passed, then 429 with Retry-After 1s: bucket"), "{ended}");
+    // The bucket refills while the probe goes on.
+    assert!(metric(&ended, "limit first refused")["last"].as_f64() >= Some(100.0), "{ended}");
     assert_eq!(ended.figures().phase("probe").check("limit: Retry-After is honest")["passed"], 1, "{ended}");
 }
 
@@ -102,7 +104,7 @@ fn a_window_is_told_from_a_bucket() {
         target(env("TARGET"));
         let probe = |path, kind| flow(kind, |vu| {
             let limit = limits::probe(vu, #{ request: path, name: kind });
-            check(`${kind}: five pass`, limit.first_refused == 5);
+            check(`${kind}: five pass`, limit.first_refused >= 5);
             check(`${kind}: is one`, limit.kind == kind);
             check(`${kind}: is honest`, limit.honest);
         });

@@ -152,6 +152,18 @@ fn wrong_options_are_shown_where_they_were_given() {
 }
 
 #[test]
+fn a_chain_of_phases_goes_backwards_only() {
+    for other in ["later", "main", "nowhere"] {
+        let said = complaint(&format!(
+            "phase(\"main\").run(get(\"/\")).users(1).during(1.s).if_completed({other:?});\n\
+             phase(\"later\").run(get(\"/\")).users(1).during(1.s);"
+        ));
+        let expected = format!("phase `main` is to follow `{other}`, which is no phase before it");
+        assert!(said.contains(&expected), "{said}");
+    }
+}
+
+#[test]
 fn a_staircase_ends_at_the_step_that_is_too_high() {
     let lab = TestLab::start();
     // Half of all answers fail from the first step on, so the second must not be tried.
