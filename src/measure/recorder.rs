@@ -3,6 +3,8 @@
 mod phase;
 mod row;
 
+use std::borrow::Cow;
+
 use phase::PhaseRecord;
 use row::Row;
 
@@ -30,6 +32,32 @@ pub struct Recorder {
     last: ((u16, NameId, ClassId), u32),
     /// Rows with something to hand over.
     dirty: Vec<u32>,
+    rewrite: Rewrite,
+}
+
+/// Texts longer than this may be cut further on, in bytes.
+const LONG_BYTES: usize = 100;
+
+/// Gives a text to stand for another.
+type Rewriter = Box<dyn Fn(&str) -> String>;
+
+/// What is done to long texts before they are cut.
+#[derive(Default)]
+struct Rewrite(Option<Rewriter>);
+
+impl std::fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rewrite({})", self.0.is_some())
+    }
+}
+
+impl Rewrite {
+    fn of<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match &self.0 {
+            Some(rewrite) if text.len() > LONG_BYTES => Cow::Owned(rewrite(text)),
+            _ => Cow::Borrowed(text),
+        }
+    }
 }
 
 impl Default for Recorder {
@@ -61,13 +89,20 @@ impl Recorder {
             rows: Vec::new(),
             last: ((u16::MAX, NameId(u32::MAX), ClassId(u16::MAX)), VACANT),
             dirty: Vec::new(),
+            rewrite: Rewrite::default(),
         }
+    }
+
+    /// Rewrites each long text from now on before it is cut: who takes secrets out of a report later finds only
+    /// whole ones.
+    pub fn rewrite_long(&mut self, rewrite: impl Fn(&str) -> String + 'static) {
+        self.rewrite.0 = Some(Box::new(rewrite));
     }
 
     /// The number of a row. Beyond 500 rows a worker, that of `(other)`. Ask once and keep it: this is a
     /// look-up by text.
     pub fn name(&mut self, kind: Kind, text: &str) -> NameId {
-        self.names.name(kind, text)
+        self.names.name(kind, &self.rewrite.of(text))
     }
 
     /// The row of the `n`th exchange of a redirected request, counted from 1.
@@ -78,7 +113,7 @@ impl Recorder {
 
     /// The number of a class; that of no class for an empty text, and `(other)` beyond 64 classes a worker.
     pub fn class(&mut self, text: &str) -> ClassId {
-        self.names.class(text)
+        self.names.class(&self.rewrite.of(text))
     }
 
     /// Files one sample.
@@ -113,39 +148,45 @@ impl Recorder {
 
     /// Counts the result of a check.
     pub fn check(&mut self, phase: u16, name: &str, passed: bool) {
-        self.phase(phase).check(name, passed);
+        let name = self.rewrite.of(name);
+        self.phase(phase).check(&name, passed);
     }
 
     /// Adds to a custom count.
     pub fn count(&mut self, phase: u16, name: &str, n: u64) {
-        self.phase(phase).count(name, n);
+        let name = self.rewrite.of(name);
+        self.phase(phase).count(&name, n);
     }
 
     /// Sets a custom gauge at `at`.
     pub fn gauge(&mut self, phase: u16, name: &str, value: f64, at: Nanos) {
-        self.phase(phase).gauge(name, value, at);
+        let name = self.rewrite.of(name);
+        self.phase(phase).gauge(&name, value, at);
     }
 
     /// Adds a duration to a custom timing.
     pub fn timing(&mut self, phase: u16, name: &str, nanos: Nanos) {
-        self.phase(phase).timing(name, nanos);
+        let name = self.rewrite.of(name);
+        self.phase(phase).timing(&name, nanos);
     }
 
     /// Counts a run-time error of the script. `place` is `file:line:column` as a person reads it.
     pub fn script_error(&mut self, phase: u16, place: &str, message: &str) {
-        self.phase(phase).script_errors.add(place, message);
+        let message = self.rewrite.of(message);
+        self.phase(phase).script_errors.add(place, &message);
     }
 
     /// Counts an iteration that failed for a reason that is no request's, such as `vu.fail(reason)`.
     pub fn failure(&mut self, phase: u16, reason: &str) {
-        self.phase(phase).failure_reasons.add("", reason);
+        let reason = self.rewrite.of(reason);
+        self.phase(phase).failure_reasons.add("", &reason);
     }
 
     /// Keeps what the system said of a failure, if it is among the first of its kind in its row. Counts
     /// nothing: the sample does.
     pub fn error_example(&mut self, phase: u16, name: NameId, kind: impl Into<FailureKind>, detail: &str) {
-        let row = self.row(phase, name, ClassId::NONE);
-        row.example(kind.into(), || clean_text(detail));
+        let detail = self.rewrite.of(detail);
+        self.row(phase, name, ClassId::NONE).example(kind.into(), || clean_text(&detail));
     }
 
     /// Keeps an unexpected status code as an example of its row.

@@ -139,6 +139,18 @@ pub struct End {
     pub teardown_error: Option<String>,
 }
 
+impl End {
+    /// Rewrites every text in it.
+    pub fn rewrite_texts(&mut self, rewrite: &dyn Fn(&str) -> String) {
+        let reason = match &mut self.cut {
+            Some(Cut::Aborted(reason) | Cut::SetupFailed(reason) | Cut::Broken(reason)) => Some(reason),
+            Some(Cut::Interrupted) | None => None,
+        };
+        let texts = reason.into_iter().chain(&mut self.notes).chain(&mut self.teardown_error);
+        texts.for_each(|text| *text = rewrite(text));
+    }
+}
+
 /// `2026-11-21T12:35:23Z` of milliseconds since 1970 (Hinnant, "chrono-Compatible Low-Level Date Algorithms":
 /// days counted from the first of March of the year 0, in eras of 400 years).
 pub fn utc(epoch_ms: u64) -> String {

@@ -178,7 +178,9 @@ fn write_all(mut writer: Writer<Synced>, batches: &Receiver<Box<Batch>>, redacto
             writer.tick(tick, &batch.ended)?;
         }
         if let Some(end) = &batch.end {
-            writer.end(Some(end), &batch.ended)?;
+            let mut end = end.clone();
+            end.rewrite_texts(&rewrite);
+            writer.end(Some(&end), &batch.ended)?;
             writer.get_ref().file.sync_all()?;
         }
     }

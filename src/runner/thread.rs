@@ -243,7 +243,10 @@ pub(super) fn build<T: Transport>(
     before(&loaded);
     let plan = Rc::new(loaded.plan.clone());
     let drawers = loaded.drawers.clone();
-    let recorder = Rc::new(RefCell::new(Recorder::new()));
+    let mut recorder = Recorder::new();
+    let redactor = loaded.shared.redactor();
+    recorder.rewrite_long(move |text| redactor.redact(text).into_owned());
+    let recorder = Rc::new(RefCell::new(recorder));
     let transport =
         HttpTransport::new(host.clock.clone(), endpoints(&plan, assignment.segment)?, assignment.guard.clone());
     let buffers = transport.buffers();

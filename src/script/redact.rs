@@ -18,20 +18,14 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// From now on `secret` is taken out: as it is, percent-encoded, in JSON, and in base64.
+    /// From now on `secret` is taken out: as it is, percent-encoded, in JSON, HTML and Rust's quotes, and in base64,
+    /// also where it is a part of what was encoded.
     pub fn add(&mut self, secret: &str) {
         if secret.chars().count() < SECRET_CHARS_MIN {
             return;
         }
-        let encoded = |how| {
-            let mut bytes = Vec::new();
-            escape(&mut bytes, secret, how);
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        let forms =
-            [secret.to_owned(), encoded(Escape::Query), encoded(Escape::JsonString), super::base64(secret.as_bytes())];
-        for form in forms {
-            if !self.0.contains(&form) {
+        for form in forms(secret) {
+            if !form.is_empty() && !self.0.contains(&form) {
                 self.0.push(form);
             }
         }
@@ -48,6 +42,86 @@ impl Redactor {
     }
 }
 
+/// How loadr, a script or a server may write a secret.
+fn forms(secret: &str) -> Vec<String> {
+    let escaped = |how| {
+        let mut bytes = Vec::new();
+        escape(&mut bytes, secret, how);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let percent = |set| percent_encoding::utf8_percent_encode(secret, set).to_string();
+    let mut forms = vec![
+        secret.to_owned(),
+        // As reports show it: without what moves a cursor.
+        secret.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        escaped(Escape::JsonString),
+        ascii_json(secret),
+        secret.escape_debug().to_string(),
+        html(secret, "&#39;"),
+        html(secret, "&#x27;"),
+    ];
+    for encoded in
+        [escaped(Escape::Query), escaped(Escape::Path), percent(percent_encoding::NON_ALPHANUMERIC), percent(SPACES)]
+    {
+        forms.push(lower_hex(&encoded));
+        forms.push(encoded.replace("%20", "+"));
+        forms.push(encoded);
+    }
+    for offset in 0..3 {
+        let core = base64_core(secret.as_bytes(), offset);
+        forms.push(core.replace('+', "-").replace('/', "_"));
+        forms.push(core);
+    }
+    forms
+}
+
+/// What a browser leaves alone in a URL, all else encoded.
+const SPACES: &percent_encoding::AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
+
+/// The letters of base64 that depend on the secret alone, where `offset` bytes more than a multiple of three stand
+/// before it.
+fn base64_core(secret: &[u8], offset: usize) -> String {
+    let mut bytes = vec![0; offset];
+    bytes.extend_from_slice(secret);
+    let encoded = super::base64(&bytes);
+    // A letter holds six bits: those at either end share some with their neighbours.
+    let first = (offset * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    encoded.get(first..last).unwrap_or_default().to_owned()
+}
+
+/// JSON of those who write only ASCII.
+fn ascii_json(secret: &str) -> String {
+    let mut bytes = Vec::new();
+    escape(&mut bytes, secret, Escape::JsonString);
+    let mut out = String::new();
+    for c in String::from_utf8_lossy(&bytes).chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
+fn html(secret: &str, apostrophe: &str) -> String {
+    let secret = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    secret.replace('"', "&quot;").replace('\'', apostrophe)
+}
+
+/// With the digits after each `%` in lower case.
+fn lower_hex(encoded: &str) -> String {
+    let mut left = 0;
+    let lower = |c: char| {
+        left = if c == '%' { 3 } else { usize::saturating_sub(left, 1) };
+        if left > 0 { c.to_ascii_lowercase() } else { c }
+    };
+    encoded.chars().map(lower).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +135,42 @@ mod tests {
             assert!(redacted.contains("***") && !redacted.contains("word"), "{redacted}");
         }
         assert_eq!(redactor.redact("nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn base64_hides_no_secret_wherever_it_stands() {
+        let mut redactor = Redactor::default();
+        redactor.add("s3cret>>value??");
+        for before in ["", "u", "us", "usr", "user"] {
+            for after in ["", "x", "yz"] {
+                let text = format!("{before}s3cret>>value??{after}");
+                for encoded in [
+                    crate::script::base64(text.as_bytes()),
+                    crate::script::base64(text.as_bytes()).replace('+', "-").replace('/', "_"),
+                ] {
+                    let redacted = redactor.redact(&encoded);
+                    assert!(redacted.contains("***") && redacted.len() < 16, "{text}: {redacted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_ways_of_writing_hide_no_secret() {
+        let mut redactor = Redactor::default();
+        redactor.add("a/b c&\"é'\n");
+        for text in [
+            "a%2fb%20c%26%22%c3%a9%27%0a",
+            "a%2Fb+c%26%22%C3%A9%27%0A",
+            "a/b c&amp;&quot;é&#39;\n",
+            "a/b c&\\\"\\u00e9'\\n",
+            "a/b c&\"é' ",
+            "a/b%20c&%22%C3%A9'%0A",
+            &format!("{:?}", "a/b c&\"é'\n"),
+        ] {
+            let redacted = redactor.redact(text);
+            assert!(redacted.contains("***") && !redacted.contains("b%20c") && !redacted.contains("b c"), "{redacted}");
+        }
     }
 
     #[test]

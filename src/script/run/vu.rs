@@ -34,6 +34,9 @@ pub(in crate::script) struct Vu(pub(super) Rc<User>);
 /// A day: no pause of a load test is longer.
 const THINK_MAX: Nanos = 86_400_000_000_000;
 
+/// More properties of a virtual user would only be kept, not used.
+const PROPERTIES_MAX: usize = 1_000;
+
 const fn word(
     form: Form,
     name: &'static str,
@@ -223,8 +226,14 @@ pub(super) fn register(engine: &mut Engine) {
                 vars.get(property.as_str()).cloned().ok_or_else(|| no_value(&property, vars).into())
             })
         })
-        .register_indexer_set(|vu: &mut Vu, property: ImmutableString, value: Dynamic| {
-            Shared::with_vars(&vu.0, |vars| vars.insert(property.as_str().into(), value));
+        .register_indexer_set(|vu: &mut Vu, property: ImmutableString, value: Dynamic| -> Result<(), Failed> {
+            Shared::with_vars(&vu.0, |vars| {
+                if vars.len() >= PROPERTIES_MAX && !vars.contains_key(property.as_str()) {
+                    return Err(format!("a virtual user has at most {PROPERTIES_MAX} properties of its own").into());
+                }
+                vars.insert(property.as_str().into(), value);
+                Ok(())
+            })
         })
         .register_fn("to_string", |vu: &mut Vu| format!("vu {}", vu.0.id));
 }
