@@ -3,6 +3,8 @@
 //! What does not change from request to request is joined ahead: a template without holes is one buffer, sent
 //! as it stands.
 
+use std::sync::Arc;
+
 use super::{
     cookies::CookieScope,
     user::{Field, User},
@@ -10,8 +12,8 @@ use super::{
 use crate::{
     clock::Nanos,
     plan::{
-        Body, Check, Classify, DrawContext, DrawError, Drawers, Escape, Expect, GeneratorId, Piece, Plan, Save, Target,
-        Template, Text,
+        Body, Check, Classify, DrawContext, DrawError, Drawers, Escape, Expect, GeneratorId, Part as FormPart,
+        PartContent, Piece, Plan, Save, Target, Template, Text,
     },
     protocol::{ACCEPTED_CODINGS, TargetId},
 };
@@ -67,6 +69,8 @@ struct Parts(Vec<Part>);
 #[derive(Debug)]
 enum Part {
     Bytes(Vec<u8>),
+    /// A file that all workers share.
+    Shared(Arc<[u8]>),
     Draw(GeneratorId, Escape),
 }
 
@@ -103,6 +107,7 @@ impl Parts {
         for part in &self.0 {
             match part {
                 Part::Bytes(bytes) => out.extend_from_slice(bytes),
+                Part::Shared(bytes) => out.extend_from_slice(bytes),
                 Part::Draw(generator, escape) => drawers.write(*generator, *escape, out, context)?,
             }
         }
@@ -114,8 +119,36 @@ impl Parts {
         match self.0.as_slice() {
             [] => Some(&[]),
             [Part::Bytes(bytes)] => Some(bytes),
+            [Part::Shared(bytes)] => Some(bytes),
             _ => None,
         }
+    }
+
+    /// All bytes, where there are no holes.
+    fn joined(&self) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        for part in &self.0 {
+            match part {
+                Part::Bytes(bytes) => all.extend_from_slice(bytes),
+                Part::Shared(bytes) => all.extend_from_slice(bytes),
+                Part::Draw(..) => return None,
+            }
+        }
+        Some(all)
+    }
+
+    /// Appends a multipart form (RFC 2046, section 5.1.1).
+    fn multipart(&mut self, boundary: &str, parts: &[FormPart]) {
+        for part in parts {
+            self.bytes(format!("--{boundary}\r\n").as_bytes());
+            self.text(&part.head);
+            match &part.content {
+                PartContent::Text(text) => self.text(text),
+                PartContent::Bytes(bytes) => self.0.push(Part::Shared(bytes.clone())),
+            }
+            self.bytes(b"\r\n");
+        }
+        self.bytes(format!("--{boundary}--\r\n").as_bytes());
     }
 }
 
@@ -204,11 +237,15 @@ impl Compiled {
             Body::None => None,
             Body::Text { content_type, text } => {
                 body.text(text);
-                content_type.as_deref()
+                content_type.clone()
             }
             Body::Bytes { content_type, bytes } => {
-                body.bytes(bytes);
-                content_type.as_deref()
+                body.0.push(Part::Shared(bytes.clone()));
+                content_type.clone()
+            }
+            Body::Multipart { boundary, parts } => {
+                body.multipart(boundary, parts);
+                Some(format!("multipart/form-data; boundary={boundary}"))
             }
         };
         if let Some(content_type) = content_type
@@ -247,11 +284,11 @@ impl Compiled {
             whole: None,
         };
         if let (Some(head), Some(cookies), Some(body)) =
-            (compiled.head.literal(), compiled.cookies.literal(), compiled.body.literal())
+            (compiled.head.joined(), compiled.cookies.joined(), compiled.body.joined())
         {
-            let mut wire = head.to_vec();
-            write_cookies(&mut wire, cookies, b"");
-            compiled.finish(&mut wire, &[], body);
+            let mut wire = head;
+            write_cookies(&mut wire, &cookies, b"");
+            compiled.finish(&mut wire, &[], &body);
             let body_at = wire.len() - body.len();
             compiled.whole = Some((wire, body_at));
         }

@@ -5,11 +5,18 @@
 
 use std::{io::Write, sync::Arc};
 
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use rand_distr::{Distribution, Exp, Normal, Zipf};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{Cell, DataId, Escape, Generator, GeneratorId, Piece, Plan, Table, Text, Value, escape, rows::RowSource};
+use super::{
+    Cell, DataId, Escape, Generator, GeneratorId, Piece, Plan, Table, Text, TimestampForm, Value,
+    ascii::Ascii,
+    escape,
+    fake::{Make, maker},
+    rows::RowSource,
+    timestamp,
+};
 
 /// What an iteration draws with.
 #[derive(Debug)]
@@ -111,6 +118,7 @@ enum Drawer {
         n: u64,
         hot_share: f64,
     },
+    Fake(Make),
     Normal(Normal<f64>),
     Exponential(Exp<f64>),
 }
@@ -125,6 +133,7 @@ impl Drawer {
             Generator::HotSet { n, hot_fraction, hot_share } => {
                 Self::HotSet { hot: ((n as f64 * hot_fraction).round() as u64).clamp(1, n.max(1)), n, hot_share }
             }
+            Generator::Fake(ref kind) => maker(kind).map_or_else(plain, Self::Fake),
             Generator::Normal { mean, sd } => Normal::new(mean, sd).map_or_else(|_| plain(), Self::Normal),
             Generator::Exponential { mean } => Exp::new(1.0 / mean).map_or_else(|_| plain(), Self::Exponential),
             Generator::PickWeighted(ref entries) => {
@@ -149,19 +158,14 @@ enum Drawn<'a> {
     Float(f64),
     Bool(bool),
     Text(&'a str),
+    /// Text of its own.
+    Made(String),
     /// Letters, digits and dashes only: no place needs them escaped.
     Ascii(Ascii),
     /// Text that is JSON already.
     Json(&'a str),
     /// No value: `null` in JSON, elsewhere an empty text.
     Nothing,
-}
-
-/// Short text on the stack, or longer text that is drawn straight into its place.
-enum Ascii {
-    Uuid([u8; 36]),
-    Alnum(usize),
-    Hex(usize),
 }
 
 impl Drawers {
@@ -236,6 +240,7 @@ impl Drawers {
             Drawn::Float(number) => write!(out, "{number}").unwrap_or_default(),
             Drawn::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
             Drawn::Text(text) => escape(out, text, how),
+            Drawn::Made(text) => escape(out, &text, how),
             Drawn::Nothing if how == Escape::JsonValue => out.extend_from_slice(b"null"),
             Drawn::Nothing => {}
             Drawn::Json(text) if how == Escape::JsonValue => out.extend_from_slice(text.as_bytes()),
@@ -245,7 +250,7 @@ impl Drawers {
                 if quote {
                     out.push(b'"');
                 }
-                write_ascii(&ascii, out, ctx.rng);
+                ascii.write(out, ctx.rng);
                 if quote {
                     out.push(b'"');
                 }
@@ -286,10 +291,11 @@ impl Drawers {
                 let index = sums.partition_point(|&sum| sum <= point).min(values.len().saturating_sub(1));
                 values.get(index).map_or(Drawn::Text(""), view)
             }
+            Drawer::Fake(make) => Drawn::Made(make(ctx.rng)),
             Drawer::Normal(normal) => Drawn::Float(normal.sample(ctx.rng)),
             Drawer::Exponential(exponential) => Drawn::Float(exponential.sample(ctx.rng)),
             Drawer::Plain(generator) => match *generator {
-                Generator::Uuid => Drawn::Ascii(Ascii::Uuid(uuid(ctx.rng))),
+                Generator::Uuid => Drawn::Ascii(Ascii::uuid(ctx.rng)),
                 Generator::Seq => {
                     let further = ctx.draws.count(Counted::Seq(id)).wrapping_mul(SEQ_STRIDE);
                     Drawn::Int(ctx.index.wrapping_add(1).wrapping_add(further) as i64)
@@ -298,10 +304,16 @@ impl Drawers {
                 Generator::Float(low, high) => Drawn::Float(low + (high - low) * ctx.rng.random::<f64>()),
                 Generator::Alnum(length) => Drawn::Ascii(Ascii::Alnum(length)),
                 Generator::Hex(length) => Drawn::Ascii(Ascii::Hex(length)),
+                Generator::Bytes(length) => Drawn::Ascii(Ascii::Bytes(length)),
                 Generator::Pick(ref values) if !values.is_empty() => {
                     view(&values[ctx.rng.random_range(0..values.len())])
                 }
-                Generator::Timestamp => Drawn::Int(ctx.now_ms as i64),
+                Generator::Timestamp(form) => match form {
+                    TimestampForm::Milliseconds => Drawn::Int(ctx.now_ms as i64),
+                    TimestampForm::Seconds => Drawn::Int((ctx.now_ms / 1_000) as i64),
+                    TimestampForm::Iso => Drawn::Made(timestamp::iso(ctx.now_ms)),
+                    TimestampForm::Http => Drawn::Made(timestamp::http(ctx.now_ms)),
+                },
                 Generator::Column { data, column, slot } => {
                     let source = &self.sources[data.index()];
                     let row = source.slot(slot, ctx)?;
@@ -326,6 +338,8 @@ fn view(value: &Value) -> Drawn<'_> {
         Value::Float(number) => Drawn::Float(*number),
         Value::Bool(yes) => Drawn::Bool(*yes),
         Value::Text(text) => Drawn::Text(text),
+        // Nothing picks from bytes.
+        Value::Bytes(_) => Drawn::Nothing,
     }
 }
 
@@ -335,46 +349,17 @@ fn into_value(drawn: Drawn<'_>, rng: &mut Xoshiro256PlusPlus) -> Value {
         Drawn::Float(number) => Value::Float(number),
         Drawn::Bool(yes) => Value::Bool(yes),
         Drawn::Text(text) | Drawn::Json(text) => Value::Text(text.to_owned()),
+        Drawn::Made(text) => Value::Text(text),
         Drawn::Nothing => Value::Text(String::new()),
         Drawn::Ascii(ascii) => {
             let mut bytes = Vec::new();
-            write_ascii(&ascii, &mut bytes, rng);
+            ascii.write(&mut bytes, rng);
+            if matches!(ascii, Ascii::Bytes(_)) {
+                return Value::Bytes(bytes);
+            }
             Value::Text(bytes.into_iter().map(char::from).collect())
         }
     }
-}
-
-fn write_ascii(ascii: &Ascii, out: &mut Vec<u8>, rng: &mut Xoshiro256PlusPlus) {
-    const ALNUM: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    match *ascii {
-        Ascii::Uuid(ref text) => out.extend_from_slice(text),
-        Ascii::Alnum(length) => out.extend((0..length).map(|_| ALNUM[rng.random_range(0..ALNUM.len())])),
-        Ascii::Hex(length) => {
-            let mut bits = 0;
-            out.extend((0..length).map(|position| {
-                bits = if position % 16 == 0 { rng.next_u64() } else { bits >> 4 };
-                HEX[(bits & 15) as usize]
-            }));
-        }
-    }
-}
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// RFC 9562 section 5.4: 122 random bits, the version 4 and the variant 0b10.
-fn uuid(rng: &mut Xoshiro256PlusPlus) -> [u8; 36] {
-    let bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
-    let bits = bits & !(0xf << 76) | (0x4 << 76);
-    let bits = bits & !(0x3 << 62) | (0x2 << 62);
-    let mut text = [b'-'; 36];
-    let mut shift = 128;
-    for (position, byte) in text.iter_mut().enumerate() {
-        if !matches!(position, 8 | 13 | 18 | 23) {
-            shift -= 4;
-            *byte = HEX[((bits >> shift) & 15) as usize];
-        }
-    }
-    text
 }
 
 #[cfg(test)]

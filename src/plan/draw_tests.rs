@@ -132,7 +132,60 @@ fn texts_have_their_form_at_every_place() {
     assert_eq!(Draw::of(vec![text.clone()]).written(0, Escape::JsonValue), r#""a \"b\"/""#);
     assert_eq!(Draw::of(vec![text]).written(0, Escape::Path), "a%20%22b%22%2F");
     assert_eq!(Draw::of(vec![Generator::Int(5, 5)]).written(0, Escape::JsonValue), "5");
-    assert_eq!(Draw::of(vec![Generator::Timestamp]).written(0, Escape::JsonValue), "1234");
+    assert_eq!(Draw::of(vec![Generator::Timestamp(TimestampForm::Milliseconds)]).written(0, Escape::JsonValue), "1234");
+}
+
+#[test]
+fn normal_and_exponential_have_their_mean_and_deviation() {
+    let figures = |generator| {
+        let mut draw = Draw::of(vec![generator]);
+        let values: Vec<f64> = (0..DRAWS)
+            .map(|index| match draw.iteration(index, |drawers, ctx| drawers.draw(GeneratorId(0), ctx)) {
+                Ok(Value::Float(number)) => number,
+                other => panic!("no number: {other:?}"),
+            })
+            .collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        (mean, variance.sqrt())
+    };
+    // Five standard errors of the mean, and of the deviation, of 200 000 values.
+    let (mean, sd) = figures(Generator::Normal { mean: 100.0, sd: 15.0 });
+    assert!((mean - 100.0).abs() < 0.17 && (sd - 15.0).abs() < 0.12, "{mean} ± {sd}");
+    let (mean, sd) = figures(Generator::Exponential { mean: 500.0 });
+    assert!((mean - 500.0).abs() < 5.6 && (sd - 500.0).abs() < 11.2, "{mean} ± {sd}");
+}
+
+#[test]
+fn drawn_bytes_are_many_incompressible_and_the_same_for_a_seed() {
+    use std::io::Write;
+    let draw = || {
+        let mut out = Vec::new();
+        Draw::of(vec![Generator::Bytes(100_000)])
+            .iteration(0, |drawers, ctx| drawers.write(GeneratorId(0), Escape::None, &mut out, ctx))
+            .expect("drawn");
+        out
+    };
+    let bytes = draw();
+    assert_eq!((bytes.len(), &bytes), (100_000, &draw()));
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&bytes).expect("memory");
+    assert!(packer.finish().expect("memory").len() >= 100_000);
+}
+
+#[test]
+fn timestamps_have_the_form_that_was_asked_for() {
+    let written = |form| Draw::of(vec![Generator::Timestamp(form)]).written(0, Escape::JsonValue);
+    assert_eq!(written(TimestampForm::Seconds), "1");
+    assert_eq!(written(TimestampForm::Iso), "\"1970-01-01T00:00:01.234Z\"");
+    assert_eq!(written(TimestampForm::Http), "\"Thu, 01 Jan 1970 00:00:01 GMT\"");
+}
+
+#[test]
+fn what_is_made_up_is_escaped_at_its_place() {
+    let written = |how| Draw::of(vec![Generator::Fake("sentence".into())]).written(0, how);
+    assert!(written(Escape::Query).contains("%20"));
+    assert!(serde_json::from_str::<String>(&written(Escape::JsonValue)).is_ok_and(|text| text.contains(' ')));
 }
 
 fn people(order: Order, slots: u32) -> Draw {

@@ -15,6 +15,19 @@ pub fn escape(out: &mut Vec<u8>, text: &str, escape: Escape) {
             out.push(b'"');
         }
         Escape::JsonString => json(out, text),
+        Escape::FormName => form_name(out, text),
+    }
+}
+
+/// As browsers write names in multipart forms (WHATWG HTML, "multipart/form-data encoding algorithm").
+fn form_name(out: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"%22"),
+            b'\r' => out.extend_from_slice(b"%0D"),
+            b'\n' => out.extend_from_slice(b"%0A"),
+            _ => out.push(byte),
+        }
     }
 }
 
@@ -88,6 +101,7 @@ mod tests {
             (Escape::Header, "a/b c\" "),
             (Escape::JsonValue, "\"a/b c\\\"\\n\""),
             (Escape::JsonString, "a/b c\\\"\\n"),
+            (Escape::FormName, "a/b c%22%0A"),
         ] {
             assert_eq!(escaped(text, how), expected, "{how:?}");
         }

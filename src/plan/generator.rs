@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::DataId;
+use super::{DataId, TimestampForm};
 
 /// A value that fits a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -16,6 +16,8 @@ pub enum Value {
     Bool(bool),
     /// Text.
     Text(String),
+    /// Bytes, which are no text.
+    Bytes(Vec<u8>),
 }
 
 /// How to draw a value.
@@ -72,8 +74,12 @@ pub enum Generator {
         /// Mean.
         mean: f64,
     },
-    /// Milliseconds since 1970, at the time of the draw.
-    Timestamp,
+    /// The time of the draw.
+    Timestamp(TimestampForm),
+    /// Something made up, of one of the kinds of [`fake_kinds`](super::fake_kinds).
+    Fake(String),
+    /// So many bytes of any value.
+    Bytes(usize),
     /// A column of a row of a data set. All columns of one row have the same slot, so a request that names two
     /// of them gets both from the same row.
     Column {

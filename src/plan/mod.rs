@@ -3,8 +3,10 @@
 //! A plan holds no script values and no connections. Closures stay with the script; the plan refers to them
 //! by [`ClosureId`]. Every worker builds its own plan from the same script, and all must hash alike.
 
+mod ascii;
 mod draw;
 mod escape;
+mod fake;
 mod generator;
 mod mix;
 mod outline;
@@ -14,11 +16,13 @@ mod rows;
 mod table;
 mod target;
 mod template;
+mod timestamp;
 mod tls;
 mod validate;
 
 pub use draw::{DrawContext, DrawError, Drawers, Draws};
 pub use escape::{escape, is_url_safe};
+pub use fake::fake_kinds;
 pub use generator::{Generator, Value};
 pub use mix::{Deal, Mix, MixEntry, Step};
 pub use outline::{Outline, OutlineEntry};
@@ -28,7 +32,8 @@ pub use rows::Order;
 use serde::{Deserialize, Serialize};
 pub use table::{Cell, Table, TableBuilder};
 pub use target::Target;
-pub use template::{Body, Check, Classify, Escape, Expect, Piece, Save, Template, Text};
+pub use template::{Body, Check, Classify, Escape, Expect, Part, PartContent, Piece, Save, Template, Text};
+pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
 

@@ -73,18 +73,27 @@ pub enum Escape {
     JsonValue,
     /// Within the quotes of a JSON string.
     JsonString,
+    /// Within the quotes of a name in a multipart form.
+    FormName,
 }
 
 impl Template {
     /// The generators that it draws from, in the order of its parts; one for each hole.
     pub fn generators(&self) -> impl Iterator<Item = GeneratorId> {
-        let body = match &self.body {
-            Body::Text { text, .. } => Some(text),
-            Body::None | Body::Bytes { .. } => None,
+        let (text, parts) = match &self.body {
+            Body::Text { text, .. } => (Some(text), &[][..]),
+            Body::Multipart { parts, .. } => (None, parts.as_slice()),
+            Body::None | Body::Bytes { .. } => (None, &[][..]),
         };
+        let parts = parts.iter().flat_map(|part| match &part.content {
+            PartContent::Text(text) => [Some(&part.head), Some(text)],
+            PartContent::Bytes(_) => [Some(&part.head), None],
+        });
+        let body = text.into_iter().chain(parts.flatten());
         let query = self.query.iter().flat_map(|(name, value)| [name, value]);
         let headers = self.headers.iter().map(|(_, value)| value);
-        let texts = std::iter::once(&self.path).chain(query).chain(headers).chain(body);
+        let cookies = self.cookies.iter().map(|(_, value)| value);
+        let texts = std::iter::once(&self.path).chain(query).chain(headers).chain(cookies).chain(body);
         texts.flat_map(|text| &text.0).filter_map(|piece| match piece {
             Piece::Draw(generator, _) => Some(*generator),
             Piece::Literal(_) => None,
@@ -138,8 +147,41 @@ pub enum Body {
         /// The `content-type`, if the template's fields name none.
         content_type: Option<String>,
         /// The body.
+        #[serde(serialize_with = "as_hash")]
         bytes: Arc<[u8]>,
     },
+    /// A form with files.
+    Multipart {
+        /// Stands between the parts.
+        boundary: String,
+        /// The parts, in order.
+        parts: Vec<Part>,
+    },
+}
+
+/// A part of a multipart form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its fields and the blank line after them.
+    pub head: Text,
+    /// What is in it.
+    pub content: PartContent,
+}
+
+/// What is in a part of a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum PartContent {
+    /// Text or drawn bytes, with holes.
+    Text(Text),
+    /// Bytes as they are.
+    Bytes(#[serde(serialize_with = "as_hash")] Arc<[u8]>),
+}
+
+/// A plan is hashed as text: of bytes, which may be many, their own hash stands there.
+fn as_hash<S: serde::Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    use sha2::{Digest, Sha256};
+    let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    serializer.serialize_str(&digits)
 }
 
 /// Which status codes are not an error.

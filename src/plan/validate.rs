@@ -243,6 +243,8 @@ impl Generator {
             Self::Float(low, high) if !(low < high && (high - low).is_finite()) => {
                 Some(format!("float({low}, {high}) is empty: the first is the lower"))
             }
+            Self::Bytes(0) => Some("bytes(0) is nothing to send".to_owned()),
+            Self::Bytes(size) if size > 256 << 20 => Some(format!("{size} bytes are too many: at most 256 MiB")),
             Self::Alnum(0) | Self::Hex(0) => Some("a text of 0 characters is always the same".to_owned()),
             Self::Alnum(length) | Self::Hex(length) if length > 1 << 20 => {
                 Some(format!("a text of {length} characters is too long: at most {}", 1 << 20))

@@ -26,6 +26,9 @@ pub(super) fn plain(call: &Call<'_>, value: &Dynamic, how: Escape) -> Option<Tex
         return Some(text::escaped(&text, how, known));
     }
     if let Some(handle) = value.clone().try_cast::<GeneratorHandle>() {
+        if how != Escape::None && gives_bytes(call, handle) {
+            return refuse_bytes(call);
+        }
         return match call.stage() {
             Stage::Plan => Some(Text(vec![Piece::Draw(handle.0, how)])),
             Stage::Run => plain(call, &drawn(call, handle)?, how),
@@ -37,22 +40,44 @@ pub(super) fn plain(call: &Call<'_>, value: &Dynamic, how: Escape) -> Option<Tex
     call.mismatch("a text, a number or a generator", value)
 }
 
-fn drawn(call: &Call<'_>, handle: GeneratorHandle) -> Option<Dynamic> {
+pub(super) fn drawn(call: &Call<'_>, handle: GeneratorHandle) -> Option<Dynamic> {
     call.state.draw(handle.0).map(dynamic).map_err(|error| call.wrong(error.to_string(), "")).ok()
 }
 
-/// A form body from a map, keys in the order of the map (Rhai sorts them).
+/// Whether a generator draws bytes, which only a body can hold.
+pub(super) fn gives_bytes(call: &Call<'_>, handle: GeneratorHandle) -> bool {
+    matches!(call.state.plan.borrow().generators.get(handle.0.index()), Some(Generator::Bytes(_)))
+}
+
+fn refuse_bytes<T>(call: &Call<'_>) -> Option<T> {
+    call.wrong("bytes are no text", "send them as a body, `.body(bytes(10.kb))`, or in a `file_part`");
+    None
+}
+
+/// The names and values of a form, from a map (in the order of the names: a map has no other) or from a list of
+/// pairs, in its order.
+pub(super) fn fields(call: &Call<'_>, value: Dynamic, expected: &str) -> Option<Vec<(String, Dynamic)>> {
+    let value = value.flatten();
+    if value.is_array() {
+        return super::multipart::pairs(call, call.array(value, expected)?, expected);
+    }
+    Some(call.map(value, expected)?.into_iter().map(|(name, value)| (name.into(), value)).collect())
+}
+
+/// A form body. A list as a value gives its name several times.
 pub(super) fn form(call: &Call<'_>, value: Dynamic) -> Option<Text> {
-    let map = call.map(value, "a map such as #{ name: \"x\" }")?;
+    let known = call.state.generator_places.borrow().len();
     let mut pieces = Vec::new();
-    for (key, value) in &map {
-        if !pieces.is_empty() {
-            pieces.push(Piece::Literal("&".into()));
+    for (name, value) in fields(call, value, "a map such as #{ name: \"x\" }")? {
+        let values = if value.is_array() { call.array(value, "a list")? } else { vec![value] };
+        for value in values {
+            if !pieces.is_empty() {
+                pieces.push(Piece::Literal("&".into()));
+            }
+            pieces.extend(text::escaped(&name, Escape::Query, known).0);
+            pieces.push(Piece::Literal("=".into()));
+            pieces.extend(plain(call, &value, Escape::Query)?.0);
         }
-        let known = call.state.generator_places.borrow().len();
-        pieces.extend(text::escaped(key, Escape::Query, known).0);
-        pieces.push(Piece::Literal("=".into()));
-        pieces.extend(plain(call, value, Escape::Query)?.0);
     }
     Some(text::compact(pieces))
 }
@@ -99,6 +124,9 @@ fn write(call: &Call<'_>, value: &Dynamic, path: &Path, depth: usize, out: &mut 
         }
         out.push(literal(if map.is_empty() { "{}" } else { "}" }.into()));
     } else if let Some(handle) = value.clone().try_cast::<GeneratorHandle>() {
+        if gives_bytes(call, handle) {
+            return refuse_bytes(call);
+        }
         match call.stage() {
             Stage::Plan => out.push(Piece::Draw(handle.0, Escape::JsonValue)),
             Stage::Run => write(call, &drawn(call, handle)?, path, depth + 1, out)?,

@@ -11,6 +11,7 @@ mod explain;
 mod file;
 mod lint;
 mod modules;
+mod multipart;
 mod phases;
 mod quantity;
 mod redact;

@@ -113,6 +113,7 @@ fn folder_with_data() -> tempfile::TempDir {
     let data = folder.path().join("data");
     std::fs::create_dir(&data).expect("a folder for data");
     std::fs::copy(root().join("scripts/data/users.csv"), data.join("users.csv")).expect("a copy of the users");
+    std::fs::write(data.join("photo.jpg"), b"\xff\xd8\xff\xe0 no photo").expect("a photo");
     std::fs::write(data.join("skus.json"), r#"[{"sku": "A-1", "price": 5}, {"sku": "B-2", "price": 7}]"#)
         .expect("a data file");
     std::fs::write(data.join("searches.jsonl"), "\"red shoes\"\n\"blue hat\"\n").expect("a data file");

@@ -7,6 +7,7 @@ mod harness;
 
 mod author;
 mod bad_input;
+mod bodies;
 mod comparison;
 mod cookies;
 mod data_sets;
@@ -21,7 +22,9 @@ mod output;
 mod real_servers;
 mod run_file;
 mod same_traffic;
+mod sandbox;
 mod script_faults;
+mod secrets;
 mod slos;
 mod stdlib;
 mod steps;

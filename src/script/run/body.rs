@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     engine::user::User,
-    plan::Escape,
+    plan::{Escape, Generator},
     script::{
         DataHandle, GeneratorHandle, Row,
-        words::{data::draw_row, friendly_type},
+        words::{bodies::Bytes, data::draw_row, friendly_type},
     },
 };
 
@@ -34,6 +34,18 @@ pub(super) fn write(out: &mut Vec<u8>, value: &Dynamic, shared: &Shared, user: &
     }
     if let Some(bytes) = value.read_lock::<rhai::Blob>() {
         out.extend_from_slice(&bytes);
+        return Ok(Content::Bytes);
+    }
+    if let Some(bytes) = value.read_lock::<Bytes>() {
+        out.extend_from_slice(&bytes.bytes);
+        return Ok(Content::Bytes);
+    }
+    if let Some(generator) = value.read_lock::<GeneratorHandle>()
+        && matches!(shared.state.plan.borrow().generators.get(generator.0.index()), Some(Generator::Bytes(_)))
+    {
+        let drawers = shared.state.drawers();
+        user.draw(shared.state.wall_ms(), |context| drawers.write(generator.0, Escape::None, out, context))
+            .map_err(|error| error.to_string())?;
         return Ok(Content::Bytes);
     }
     write_json(out, value, shared, user, 0)?;

@@ -56,7 +56,7 @@ snapshots! {
     an_unclosed_text: "let x = \"abc;";
     eval: "eval(\"1 + 1\");";
     sleep: "sleep(5);";
-    a_word_of_later: "let r = get(\"/\").file(\"a\").multipart(#{});";
+    a_word_of_later: "leak_check(\"api\", #{}); grades(#{});";
     a_wrong_number_of_arguments: "phase(\"a\").run(get(\"/\")).users();";
     a_url_for_a_path: "let r = get(\"http://example.com/a\");";
     a_path_without_slash: "let r = get(\"items\");";

@@ -10,10 +10,12 @@ use super::{
     Receiver::{Generator as OnGenerator, Global},
     Run,
     Stages::Both,
-    Word, this, throw,
+    Word,
+    bodies::{Bytes, bytes_generator},
+    this, throw,
 };
 use crate::{
-    plan::{DrawError, Generator, GeneratorId, Problem, Value},
+    plan::{DrawError, Generator, GeneratorId, Problem, TimestampForm, Value, fake_kinds, suggest},
     script::{
         Fallible,
         call::{Call, place_of},
@@ -45,8 +47,34 @@ pub(super) const WORDS: &[Word] = &[
     word("seq", "", "`seq()`", "A number that no other iteration gets, from 1.", |call, _, _| {
         give(call, Some(Generator::Seq))
     }),
-    word("timestamp", "", "`timestamp()`", "Milliseconds since 1970 at the time of the draw.", |call, _, _| {
-        give(call, Some(Generator::Timestamp))
+    word(
+        "timestamp",
+        "form?: string",
+        "`timestamp()` or `timestamp(\"iso\")`",
+        "The time of the draw: \"ms\" or \"s\" since 1970, \"iso\" or \"http\" for a text.",
+        |call, _, args| give(call, timestamp(call, args.first()).map(Generator::Timestamp)),
+    ),
+    word(
+        "fake",
+        "kind: string",
+        "`fake(\"email\")`",
+        "Something made up: a name, an address, a sentence and so on.",
+        |call, _, args| {
+            let kind = call.fixed_text(&args[0]).filter(|kind| {
+                let known = fake_kinds().any(|name| name == kind);
+                if !known {
+                    call.wrong(
+                        format!("there is nothing of the kind `{kind}` to make up"),
+                        suggest(kind, fake_kinds(), "kind"),
+                    );
+                }
+                known
+            });
+            give(call, kind.map(Generator::Fake))
+        },
+    ),
+    word("bytes", "size: Size", "`bytes(100.kb)`", "So many bytes, drawn anew for each request.", |call, _, args| {
+        give(call, bytes_generator(call, &args[0]))
     }),
     word("int", "low: int, high: int", "`int(1, 100)`", "A whole number, both ends included.", |call, _, args| {
         let whole = |value: &Dynamic| value.as_int().ok().or_else(|| call.mismatch("whole numbers", value));
@@ -149,6 +177,17 @@ pub(super) const WORDS: &[Word] = &[
     },
 ];
 
+fn timestamp(call: &Call<'_>, form: Option<&Dynamic>) -> Option<TimestampForm> {
+    let Some(form) = form else { return Some(TimestampForm::Milliseconds) };
+    let form = call.fixed_text(form)?;
+    let known = TimestampForm::WORDS.iter().find(|(word, _)| *word == form);
+    if known.is_none() {
+        let help = suggest(&form, TimestampForm::WORDS.iter().map(|(word, _)| *word), "form");
+        call.wrong(format!("`timestamp` has no form `{form}`"), help);
+    }
+    known.map(|(_, form)| *form)
+}
+
 fn two(call: &Call<'_>, args: &[Dynamic]) -> Option<(f64, f64)> {
     call.number(&args[0]).zip(call.number(&args[1]))
 }
@@ -207,6 +246,7 @@ pub(in crate::script) fn dynamic(value: Value) -> Dynamic {
         Value::Float(number) => number.into(),
         Value::Bool(yes) => yes.into(),
         Value::Text(text) => text.into(),
+        Value::Bytes(bytes) => Dynamic::from(Bytes { bytes: bytes.into(), name: None }),
     }
 }
 
@@ -216,6 +256,11 @@ pub(in crate::script) fn shown(
     id: GeneratorId,
     ctx: &NativeCallContext<'_>,
 ) -> Fallible<ImmutableString> {
+    if matches!(state.plan.borrow().generators.get(id.index()), Some(Generator::Bytes(_))) {
+        let problem = Problem::at(&place_of(ctx), "drawn bytes are no text")
+            .help("send them as a body, `.body(bytes(10.kb))`, or in a `file_part`; `alnum(n)` gives text");
+        return Err(throw(problem, ctx));
+    }
     match state.stage() {
         Stage::Plan => Ok(mark(id).into()),
         Stage::Run => match state.draw(id) {

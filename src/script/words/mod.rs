@@ -1,6 +1,7 @@
 //! The words of the script language, one table for each thing they belong to. The tables are the registry:
 //! the engine, the messages about unknown words and the reference of the language all read them.
 
+pub(super) mod bodies;
 pub(super) mod csv_options;
 pub(super) mod data;
 mod defaults;
@@ -46,7 +47,7 @@ const TABLES: &[&[Word]] = &[
     target_http::WORDS,
     target_tls::WORDS,
     request::WORDS,
-    request::BODY_WORDS,
+    bodies::WORDS,
     request::DEFAULT_WORDS,
     mix::WORDS,
     phase::WORDS,
@@ -67,13 +68,15 @@ pub fn words() -> impl Iterator<Item = &'static Word> + Clone {
 }
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 19] {
+fn types() -> [(&'static str, &'static str, &'static str); 21] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
         (type_name::<target::TargetHandle>(), "Target", "a target"),
         (type_name::<request::Request>(), "Request", "a request"),
         (type_name::<request::Extract>(), "Extract", "an extractor such as `header(\"…\")`"),
+        (type_name::<bodies::Bytes>(), "bytes", "bytes"),
+        (type_name::<bodies::FilePart>(), "FilePart", "a part of a form"),
         (type_name::<mix::MixHandle>(), "Mix", "a mix"),
         (type_name::<mix::FlowHandle>(), "Flow", "a flow"),
         (type_name::<generators::GeneratorHandle>(), "Generator", "a generator"),
@@ -117,6 +120,8 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
         .register_type_with_name::<target::TargetHandle>("Target")
         .register_type_with_name::<request::Request>("Request")
         .register_type_with_name::<request::Extract>("Extract")
+        .register_type_with_name::<bodies::Bytes>("bytes")
+        .register_type_with_name::<bodies::FilePart>("FilePart")
         .register_type_with_name::<mix::MixHandle>("Mix")
         .register_type_with_name::<mix::FlowHandle>("Flow")
         .register_type_with_name::<Poison>(POISON)

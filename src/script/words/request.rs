@@ -11,6 +11,7 @@ use super::{
     Run,
     Stages::Both,
     Word,
+    bodies::set_json,
     data::Row,
     this,
 };
@@ -273,50 +274,8 @@ pub(super) const DEFAULT_WORDS: &[Word] = &[
     }),
 ];
 
-pub(super) const BODY_WORDS: &[Word] = &[
-    builder("json", "value: any", "`.json(#{ a: 1 })`", "A JSON body.", |call, request, args| {
-        with(request, |draft| set_json(call, draft, &args[0]))
-    }),
-    builder("form", "fields: map", "`.form(#{ a: 1 })`", "A form body.", |call, request, mut args| {
-        with(request, |draft| {
-            if let Some(text) = body::form(call, args.remove(0)) {
-                let content_type = Some("application/x-www-form-urlencoded".into());
-                draft.template.body = Body::Text { content_type, text };
-            }
-        })
-    }),
-    builder("text", "text: any", "`.text(\"hello\")`", "A text body.", |call, request, args| {
-        with(request, |draft| {
-            if let Some(text) = body::plain(call, &args[0], Escape::None) {
-                draft.template.body = Body::Text { content_type: Some("text/plain; charset=utf-8".into()), text };
-            }
-        })
-    }),
-    builder(
-        "body",
-        "body: bytes | string",
-        "`.body(bytes)`",
-        "A body of bytes or text, without a type.",
-        |call, request, args| {
-            with(request, |draft| {
-                if let Some(blob) = args[0].read_lock::<rhai::Blob>() {
-                    draft.template.body = Body::Bytes { content_type: None, bytes: blob.as_slice().into() };
-                } else if let Some(text) = body::plain(call, &args[0], Escape::None) {
-                    draft.template.body = Body::Text { content_type: None, text };
-                }
-            })
-        },
-    ),
-];
-
-fn set_json(call: &Call<'_>, draft: &mut RequestDraft, value: &Dynamic) {
-    if let Some(text) = body::json(call, value) {
-        draft.template.body = Body::Text { content_type: Some("application/json".into()), text };
-    }
-}
-
 /// Applies a builder to a copy of the request (or to the request itself where nobody else holds it).
-fn with(request: Dynamic, build: impl FnOnce(&mut RequestDraft)) -> Dynamic {
+pub(super) fn with(request: Dynamic, build: impl FnOnce(&mut RequestDraft)) -> Dynamic {
     let mut request: Request = this(&request);
     build(Rc::make_mut(&mut request.0));
     Dynamic::from(request)
