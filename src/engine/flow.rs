@@ -5,14 +5,15 @@
 //! Dropping it ends it where it stands.
 
 use std::{
-    cell::{Cell, RefCell},
+    any::Any,
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
 };
 
 use crate::{
     clock::Nanos,
     measure::NameId,
-    plan::{ClosureId, Expect, FlowId, Place},
+    plan::{ClosureId, Expect, FlowId, Place, Save},
     protocol::{Failure, Negotiated, Response, Stamps, TargetId},
 };
 
@@ -35,11 +36,12 @@ pub trait Script {
     /// The closure failed or gave no word.
     fn classify(&self, closure: ClosureId, response: &Rc<Reply>, user: &Rc<User>) -> Result<String, Fault>;
 
-    /// Extracts a value by a path from a response's JSON body into a property of the user.
+    /// Extracts a value from a response into a property of the user; a property whose value is not there is
+    /// taken away. Says whether it was there.
     ///
     /// # Errors
-    /// The body is not JSON, or the path finds nothing.
-    fn save(&self, property: &str, path: &str, response: &Rc<Reply>, user: &Rc<User>) -> Result<(), Fault>;
+    /// The body is longer than what is searched.
+    fn save(&self, save: &Save, response: &Rc<Reply>, user: &Rc<User>) -> Result<bool, Fault>;
 }
 
 /// Which closure, and what it is given.
@@ -152,7 +154,7 @@ pub struct Request {
     /// Checks that the request brings with it.
     pub checks: Vec<crate::plan::Check>,
     /// What is extracted.
-    pub saves: Vec<crate::plan::Save>,
+    pub saves: Vec<Save>,
 }
 
 /// What a request got, as scripts see it. A script may still say what it expected; the sample is filed with
@@ -177,6 +179,8 @@ pub struct Reply {
     pub expected: Cell<bool>,
     /// The class, where there is one.
     pub class: RefCell<Option<Rc<str>>>,
+    /// What a script has made of the body so far, so that it is made once.
+    pub parsed: OnceCell<Box<dyn Any>>,
     /// The sample has been filed: what is said from now on comes too late for it.
     pub filed: Cell<bool>,
 }

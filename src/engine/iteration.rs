@@ -1,7 +1,7 @@
 //! One iteration: a native template, or a flow driven step by step.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
 };
 
@@ -361,6 +361,13 @@ impl<T: Transport> Worker<T> {
         classify: Option<&Classify>,
         saves: &[Save],
     ) {
+        for save in saves {
+            let found = self.script.save(save, reply, &vu.user).unwrap_or_else(|fault| {
+                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                false
+            });
+            self.recorder.borrow_mut().check(ledger, &format!("saved {}", save.property), found);
+        }
         if reply.failure.is_some() {
             for check in checks {
                 self.recorder.borrow_mut().check(ledger, &check.name, false);
@@ -388,12 +395,6 @@ impl<T: Transport> Worker<T> {
                 false
             });
             self.recorder.borrow_mut().check(ledger, &check.name, passed);
-        }
-        for save in saves {
-            if let Err(fault) = self.script.save(&save.property, &save.path, reply, &vu.user) {
-                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
-                reply.expected.set(false);
-            }
         }
     }
 
@@ -582,6 +583,7 @@ fn into_reply(mut outcome: Outcome, expect: &Expect, body_bytes_max: u64) -> Rc<
         body_bytes: outcome.body_bytes,
         expected: Cell::new(expected),
         class: RefCell::new(None),
+        parsed: OnceCell::new(),
         filed: Cell::new(false),
     })
 }

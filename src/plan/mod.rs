@@ -32,7 +32,7 @@ pub use rows::Order;
 use serde::{Deserialize, Serialize};
 pub use table::{Cell, Table, TableBuilder};
 pub use target::Target;
-pub use template::{Body, Check, Classify, Escape, Expect, Part, PartContent, Piece, Save, Template, Text};
+pub use template::{Body, Check, Classify, Escape, Expect, Part, PartContent, Piece, Save, Source, Template, Text};
 pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};

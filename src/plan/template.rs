@@ -226,6 +226,29 @@ pub enum Classify {
 pub struct Save {
     /// The property.
     pub property: String,
-    /// A JSONPath into the body.
-    pub path: String,
+    /// Where it is found.
+    pub from: Source,
+}
+
+/// A place in a response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Source {
+    /// A JSONPath (RFC 9535) into the body; the first value it names.
+    Json(String),
+    /// The first element of an HTML body that a CSS selector fits.
+    Css {
+        /// The selector.
+        selector: String,
+        /// An attribute of the element, else its text.
+        attribute: Option<String>,
+    },
+    /// What a regular expression finds first in the body.
+    Regex {
+        /// The pattern.
+        pattern: String,
+        /// The name or number of a group; else the first group, or the whole match.
+        group: Option<String>,
+    },
+    /// The first field of that name, in lower case.
+    Header(String),
 }

@@ -20,7 +20,7 @@ use crate::{
     pace::Segment,
     plan::{
         Arrivals, Body, ClosureId, Deal, Drawers, Expect, Flow, FlowId, Load, Mix, MixEntry, MixId, Overflow, Phase,
-        PhaseId, Place, Plan, Start, Step as PlanStep, Target, Template, TemplateId, Text,
+        PhaseId, Place, Plan, Save, Start, Step as PlanStep, Target, Template, TemplateId, Text,
     },
     protocol::{BufferPool, TargetId},
 };
@@ -139,8 +139,8 @@ impl Script for Scripted {
         Ok("word".into())
     }
 
-    fn save(&self, _: &str, _: &str, _: &Rc<Reply>, _: &Rc<User>) -> Result<(), Fault> {
-        Ok(())
+    fn save(&self, _: &Save, _: &Rc<Reply>, _: &Rc<User>) -> Result<bool, Fault> {
+        Ok(true)
     }
 }
 

@@ -17,10 +17,28 @@ pub(super) enum Part<'a> {
     Anywhere(&'a str),
 }
 
+/// Stands for all names.
+const WILD: char = '*';
+
+/// A path as RFC 9535 writes it.
+pub(super) fn spell(parts: &[Part<'_>]) -> String {
+    let quoted = |name: &str| {
+        let mut text = Vec::new();
+        write_text(&mut text, name);
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let part = |part: &Part<'_>| match part {
+        Part::Name(name) => format!("[{}]", quoted(name)),
+        Part::Index(index) => format!("[{index}]"),
+        Part::Anywhere(name) => format!("..[{}]", quoted(name)),
+    };
+    std::iter::once("$".to_owned()).chain(parts.iter().map(part)).collect()
+}
+
 /// Reads `a.b[0]`, `$.a.b`, `$..x`, `items[-1].id`, `["a b"]`.
 ///
 /// # Errors
-/// What is wrong with the path.
+/// What of the path is none of these: a wildcard, a filter, or a mistake.
 pub(super) fn parse_path(path: &str) -> Result<Vec<Part<'_>>, String> {
     let mut parts = Vec::new();
     let mut rest = path.strip_prefix('$').unwrap_or(path);
@@ -28,7 +46,7 @@ pub(super) fn parse_path(path: &str) -> Result<Vec<Part<'_>>, String> {
         let name_end = |text: &str| text.find(['.', '[']).unwrap_or(text.len());
         if let Some(after) = rest.strip_prefix("..") {
             let end = name_end(after);
-            if end == 0 {
+            if end == 0 || after[..end].contains(WILD) {
                 return Err(format!("`{path}` has no name after `..`"));
             }
             parts.push(Part::Anywhere(&after[..end]));
@@ -36,7 +54,10 @@ pub(super) fn parse_path(path: &str) -> Result<Vec<Part<'_>>, String> {
         } else if let Some(after) = rest.strip_prefix('[') {
             let end = after.find(']').ok_or_else(|| format!("`{path}` has a `[` without its `]`"))?;
             let inside = &after[..end];
-            let quoted = inside.strip_prefix(['"', '\'']).and_then(|text| text.strip_suffix(['"', '\'']));
+            let quoted = ['"', '\''].into_iter().find_map(|quote| {
+                let name = inside.strip_prefix(quote)?.strip_suffix(quote)?;
+                (!name.contains([quote, '\\'])).then_some(name)
+            });
             parts.push(match (quoted, inside.parse()) {
                 (Some(name), _) => Part::Name(name),
                 (None, Ok(index)) => Part::Index(index),
@@ -48,8 +69,8 @@ pub(super) fn parse_path(path: &str) -> Result<Vec<Part<'_>>, String> {
         } else {
             let after = rest.strip_prefix('.').unwrap_or(rest);
             let end = name_end(after);
-            if end == 0 {
-                return Err(format!("`{path}` has an empty name"));
+            if end == 0 || after[..end].contains(WILD) {
+                return Err(format!("`{path}` has an empty name, or a wildcard"));
             }
             parts.push(Part::Name(&after[..end]));
             rest = &after[end..];
@@ -179,8 +200,8 @@ impl<'a> Cursor<'a> {
         Some(count)
     }
 
-    /// The first value of that name at any depth, in the order of the text, at which the rest of the path leads
-    /// somewhere.
+    /// The first value of that name at any depth at which the rest of the path leads somewhere. A value comes
+    /// before those within it and behind it, as RFC 9535 has it.
     fn anywhere(&mut self, name: &str, rest: &[Part<'_>], depth: usize) -> Option<&'a [u8]> {
         if depth > 4 * DEPTH_MAX {
             return None;
@@ -190,28 +211,31 @@ impl<'a> Cursor<'a> {
             b'[' => false,
             _ => return None,
         };
+        let start = self.at;
+        if is_object {
+            if self.member(|key| key_is(key, name)).is_some()
+                && let Some(found) = self.find(rest, depth + 1)
+            {
+                return Some(found);
+            }
+            self.at = start;
+        }
         self.at += 1;
         loop {
             self.space();
-            let mut here = false;
             if is_object {
-                let key = self.string()?;
-                here = key_is(key, name);
+                self.string()?;
                 self.space();
                 if !self.eat(b':') {
                     return None;
                 }
                 self.space();
             }
-            let start = self.at;
-            if here && let Some(found) = self.find(rest, depth + 1) {
-                return Some(found);
-            }
-            self.at = start;
+            let value = self.at;
             if let Some(found) = self.anywhere(name, rest, depth + 1) {
                 return Some(found);
             }
-            self.at = start;
+            self.at = value;
             self.skip()?;
             self.space();
             if !self.eat(b',') {
@@ -348,7 +372,7 @@ mod tests {
         for (path, expected) in [
             ("id", Some("7")),
             ("$.id", Some("7")),
-            (r#"["a"b"]"#, Some("1")),
+            (r#"['a"b']"#, Some("1")),
             ("items[0].sku", Some("x")),
             ("items[-1].sku", Some("y,]}")),
             ("items[0].price", Some("1500.0")),

@@ -5,6 +5,8 @@ mod batch;
 mod body;
 mod captured;
 mod coroutine;
+mod element;
+mod extract;
 mod globals;
 mod group;
 mod identity;
@@ -26,8 +28,9 @@ use self::{
     stack::StackPool,
 };
 pub(super) use self::{
-    ambient::current_user, captured::own_users, globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS,
-    response::Response, response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
+    ambient::current_user, captured::own_users, element::Element, element::WORDS as ELEMENT_WORDS, extract::mistake,
+    globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS, response::Response,
+    response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
 };
 use super::{
     Closure, Loaded,
@@ -42,7 +45,7 @@ use crate::{
         user::User,
     },
     measure::Recorder,
-    plan::{ClosureId, Place},
+    plan::{ClosureId, Place, Save},
     protocol::BufferPool,
 };
 
@@ -74,6 +77,7 @@ impl Runtime {
         let shared = Shared::new(state, clock, recorder, Composer::new(&plan), buffers);
         ambient::limit(&mut engine);
         response::register(&mut engine);
+        element::register(&mut engine);
         vu::register(&mut engine);
         words::register_stage(&mut engine, &shared);
         let flows = plan.flows.iter().map(|flow| flow.closure).collect();
@@ -161,17 +165,16 @@ impl Script for Runtime {
         })
     }
 
-    fn save(&self, property: &str, path: &str, response: &Rc<Reply>, user: &Rc<User>) -> Result<(), Fault> {
-        let at = Place::default();
-        let fault = |message: String| Fault { at: at.clone(), message };
-        let parts = json::parse_path(path).map_err(&fault)?;
-        let content = response.response.as_ref().map_or(Ok(&[][..]), |response| response.content());
-        let body = content.map_err(|failure| fault(format!("the body cannot be read: {failure}")))?;
-        let raw = json::find(body, &parts)
-            .ok_or_else(|| fault(format!("`.save(\"{property}\", …)`: the body has nothing at `{path}`")))?;
-        let value = json::to_dynamic(raw).map_err(|error| fault(error.to_string()))?;
-        Shared::with_vars(user, |vars| vars.insert(property.into(), value));
-        Ok(())
+    fn save(&self, save: &Save, response: &Rc<Reply>, user: &Rc<User>) -> Result<bool, Fault> {
+        let value = extract::value(response, &self.inner.shared.patterns, &save.from)
+            .map_err(|message| Fault { at: Place::default(), message: format!("`{}`: {message}", save.property) })?;
+        let found = value.is_some();
+        Shared::with_vars(user, |vars| match value {
+            Some(value) => vars.insert(save.property.as_str().into(), value),
+            // What an earlier response had would be mistaken for this one's.
+            None => vars.remove(save.property.as_str()),
+        });
+        Ok(found)
     }
 }
 

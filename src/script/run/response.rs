@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
 use super::{
-    json,
+    extract::{self, Miss, Patterns},
     shared::{Failed, Shared},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     plan::Expect,
     script::{
         Span,
+        engine::ITEMS_MAX,
         words::{Form, Receiver, Run, Stages, Word},
     },
 };
@@ -65,16 +66,40 @@ impl Response {
         serde_json::from_slice(body).map_err(|_| self.not_json())
     }
 
-    /// One value of a JSON body; `()` where the path leads nowhere.
-    fn json_at(&self, path: &str) -> Result<Dynamic, Failed> {
-        let parts = json::parse_path(path)?;
-        let body = self.body()?;
-        match json::find(body, &parts) {
-            Some(raw) => json::to_dynamic(raw).map_err(|_| self.not_json()),
-            // Not there, or no JSON at all: only the slow way tells.
-            None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(Dynamic::UNIT),
-            None => Err(self.not_json()),
+    /// The first value at a path of a JSON body; `()` where it leads nowhere.
+    fn json_at(&self, patterns: &Patterns, path: &str) -> Result<Dynamic, Failed> {
+        let found = extract::json_first(&self.0, patterns, path).map_err(|miss| self.missed(miss))?;
+        Ok(found.unwrap_or(Dynamic::UNIT))
+    }
+
+    fn missed(&self, miss: Miss) -> Failed {
+        match miss {
+            Miss::Because(message) => message.into(),
+            Miss::NotJson => self.not_json(),
         }
+    }
+
+    /// What a pattern finds, each time or the first.
+    fn regex(&self, patterns: &Patterns, pattern: &str, group: Option<String>) -> Result<Dynamic, Failed> {
+        let found = extract::regex(&self.0, patterns, pattern, group.as_deref(), 1)?.pop();
+        Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
+    }
+
+    fn regex_all(&self, patterns: &Patterns, pattern: &str, group: Option<String>) -> Result<Array, Failed> {
+        let found = extract::regex(&self.0, patterns, pattern, group.as_deref(), ITEMS_MAX)?;
+        Ok(found.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// The cookies that the response sets, without their attributes; of two of one name the last.
+    fn cookies(&self) -> Map {
+        let fields = self.0.response.iter().flat_map(|response| response.fields());
+        let set = fields.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        set.filter_map(|(_, value)| {
+            let value = String::from_utf8_lossy(value);
+            let (name, value) = value.split(';').next()?.split_once('=')?;
+            Some((name.trim().into(), value.trim().trim_matches('"').into()))
+        })
+        .collect()
     }
 
     fn not_json(&self) -> Failed {
@@ -208,9 +233,72 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "any",
         "`res.json(\"items[0].id\")`",
         "The JSON body, or the value at a path in it; `()` where the path leads nowhere.",
-        |engine, name, _| {
+        |engine, name, shared| {
             engine.register_fn(name, |res: &mut Response| res.json());
-            engine.register_fn(name, |res: &mut Response, path: &str| res.json_at(path));
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, path: &str| res.json_at(&with.patterns, path));
+        },
+    ),
+    method(
+        "json_all",
+        "path: string",
+        "list",
+        "`res.json_all(\"$..id\")`",
+        "All values of the JSON body at a path.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, path: &str| {
+                extract::json_all(&res.0, &with.patterns, path).map_err(|miss| res.missed(miss))
+            });
+        },
+    ),
+    method(
+        "regex",
+        "pattern: string, group?: int | string",
+        "string",
+        "`res.regex(\"order (\\\\d+)\")`",
+        "What a regular expression finds first: its first group, or the one named, or all; `()` if nothing.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, pattern: &str| res.regex(&with.patterns, pattern, None));
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, pattern: &str, group: Dynamic| {
+                res.regex(&with.patterns, pattern, Some(group.to_string()))
+            });
+        },
+    ),
+    method(
+        "regex_all",
+        "pattern: string, group?: int | string",
+        "list",
+        "`res.regex_all(\"href=(\\\\S+)\")`",
+        "The same for each place where the regular expression fits.",
+        |engine, name, shared| {
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, pattern: &str| {
+                res.regex_all(&with.patterns, pattern, None)
+            });
+            let with = shared.clone();
+            engine.register_fn(name, move |res: &mut Response, pattern: &str, group: Dynamic| {
+                res.regex_all(&with.patterns, pattern, Some(group.to_string()))
+            });
+        },
+    ),
+    property("cookies", "map", "`res.cookies.session`", "The cookies that the response sets.", |engine, name, _| {
+        engine.register_get(name, |res: &mut Response| res.cookies());
+    }),
+    method(
+        "header_all",
+        "name: string",
+        "list",
+        "`res.header_all(\"set-cookie\")`",
+        "The values of all fields of a name, in their order.",
+        |engine, name, _| {
+            engine.register_fn(name, |res: &mut Response, name: &str| {
+                let fields = res.0.response.iter().flat_map(|response| response.fields());
+                let named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+                named.map(|(_, value)| String::from_utf8_lossy(value).into_owned().into()).collect::<Array>()
+            });
         },
     ),
     method(

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
-use super::{ambient, coroutine::panic_text};
+use super::{ambient, coroutine::panic_text, extract::Patterns};
 use crate::{
     clock::Clock,
     engine::{
@@ -32,6 +32,7 @@ pub(in crate::script) struct Shared {
     pub(super) recorder: Rc<RefCell<Recorder>>,
     pub(super) composer: Composer,
     pub(super) buffers: BufferPool,
+    pub(super) patterns: Patterns,
     /// What `setup` returned.
     pub(super) data: RefCell<Dynamic>,
     names: RefCell<HashMap<String, NameId, ahash::RandomState>>,
@@ -63,6 +64,7 @@ impl Shared {
             recorder,
             composer,
             buffers,
+            patterns: Patterns::new(),
             data: RefCell::new(Dynamic::UNIT),
             names: RefCell::default(),
             name_scratch: RefCell::default(),

@@ -109,6 +109,7 @@ fn reply(status: u16, fields: &str, body: &str) -> Rc<Reply> {
         body_bytes: body.len() as u64,
         expected: std::cell::Cell::new((200..400).contains(&status)),
         class: RefCell::new(None),
+        parsed: std::cell::OnceCell::new(),
         filed: std::cell::Cell::new(false),
     })
 }
@@ -124,6 +125,7 @@ fn refused() -> Rc<Reply> {
         body_bytes: 0,
         expected: std::cell::Cell::new(false),
         class: RefCell::new(None),
+        parsed: std::cell::OnceCell::new(),
         filed: std::cell::Cell::new(false),
     })
 }
@@ -496,4 +498,5 @@ fn odd_paths_make_a_valid_request_line() {
     });
 }
 
+mod reading;
 mod steps;

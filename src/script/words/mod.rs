@@ -5,6 +5,8 @@ pub(super) mod bodies;
 pub(super) mod csv_options;
 pub(super) mod data;
 mod defaults;
+mod encoding;
+mod extract;
 pub(super) mod generators;
 pub(super) mod mix;
 pub(super) mod other;
@@ -43,12 +45,14 @@ type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 const TABLES: &[&[Word]] = &[
     generators::WORDS,
     data::WORDS,
+    encoding::WORDS,
     target::WORDS,
     target_http::WORDS,
     target_tls::WORDS,
     request::WORDS,
     bodies::WORDS,
     request::DEFAULT_WORDS,
+    extract::WORDS,
     mix::WORDS,
     phase::WORDS,
     slo::WORDS,
@@ -59,6 +63,7 @@ const TABLES: &[&[Word]] = &[
     run::VU_WORDS,
     run::IDENTITY_WORDS,
     run::RESPONSE_WORDS,
+    run::ELEMENT_WORDS,
     run::GLOBAL_WORDS,
 ];
 
@@ -68,7 +73,7 @@ pub fn words() -> impl Iterator<Item = &'static Word> + Clone {
 }
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 21] {
+fn types() -> [(&'static str, &'static str, &'static str); 22] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -87,6 +92,7 @@ fn types() -> [(&'static str, &'static str, &'static str); 21] {
         (type_name::<super::explain::Thrown>(), "Error", "an error"),
         (type_name::<run::Vu>(), "Vu", "a virtual user"),
         (type_name::<run::Response>(), "Response", "a response"),
+        (type_name::<run::Element>(), "Element", "an element of a page"),
         ("i64", "INT", "a number"),
         ("f64", "FLOAT", "a number"),
         ("array", "Array", "a list"),
@@ -109,7 +115,12 @@ fn type_id(receiver: Receiver) -> Option<TypeId> {
         Receiver::Generator => TypeId::of::<generators::GeneratorHandle>(),
         Receiver::Data => TypeId::of::<data::DataHandle>(),
         // Words of these are registered by their exact types.
-        Receiver::Global | Receiver::Number | Receiver::Duration | Receiver::Vu | Receiver::Response => return None,
+        Receiver::Global
+        | Receiver::Number
+        | Receiver::Duration
+        | Receiver::Vu
+        | Receiver::Response
+        | Receiver::Element => return None,
     })
 }
 

@@ -13,10 +13,10 @@ use super::{
     Word,
     bodies::set_json,
     data::Row,
-    this,
+    extract, this,
 };
 use crate::{
-    plan::{Body, Classify, Escape, Place, Plan, Problem, Save, Text},
+    plan::{Body, Classify, Escape, Place, Plan, Problem, Source, Text},
     protocol::TargetId,
     script::{
         body,
@@ -33,8 +33,8 @@ pub struct Request(pub Rc<RequestDraft>);
 /// Where `.save` and `.classify` find their value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extract {
-    /// A field of the response.
-    Header(String),
+    /// A place in the response.
+    From(Source),
     /// The usual cache headers.
     CacheStatus,
 }
@@ -112,7 +112,7 @@ pub(super) const WORDS: &[Word] = &[
         about: "A field of the response, for `.classify` and `.save`.",
         stages: Both,
         run: Run::Checked(|call, _, args| match call.fixed_text(&args[0]) {
-            Some(name) => Dynamic::from(Extract::Header(name.to_lowercase())),
+            Some(name) => Dynamic::from(Extract::From(Source::Header(name.to_lowercase()))),
             None => Dynamic::from(Extract::CacheStatus),
         }),
     },
@@ -240,10 +240,10 @@ pub(super) const WORDS: &[Word] = &[
         |call, request, args| {
             with(request, |draft| {
                 let classifier = match args[0].clone().try_cast::<Extract>() {
-                    Some(Extract::Header(name)) => Some(Classifier::Ready(Classify::Header(name))),
+                    Some(Extract::From(Source::Header(name))) => Some(Classifier::Ready(Classify::Header(name))),
                     Some(Extract::CacheStatus) => Some(Classifier::Ready(Classify::CacheStatus)),
                     None if args[0].is_fnptr() => call.closure(&args[0], 1, "|res| \"hit\"").map(Classifier::Closure),
-                    None => call.mismatch("`header(\"…\")`, `cache_status()` or a closure", &args[0]),
+                    Some(_) | None => call.mismatch("`header(\"…\")`, `cache_status()` or a closure", &args[0]),
                 };
                 draft.classify = classifier.or(draft.classify.take());
             })
@@ -251,13 +251,13 @@ pub(super) const WORDS: &[Word] = &[
     }),
     builder(
         "save",
-        "property: string, path: string",
+        "property: string, from: string | Extract",
         "`.save(\"token\", \"$.access_token\")`",
-        "Keeps a value for the virtual user.",
+        "Keeps a value of the response for the virtual user.",
         {
             |call, request, args| {
                 with(request, |draft| {
-                    if let Some(save) = save(call, &args) {
+                    if let Some(save) = extract::save(call, &args) {
                         draft.template.saves.push(save);
                     }
                 })
@@ -341,20 +341,6 @@ pub(super) fn header(call: &Call<'_>, args: &[Dynamic]) -> Option<(String, Text)
     }
     let value = body::plain(call, &args[1], Escape::Header)?;
     Some((name, value))
-}
-
-fn save(call: &Call<'_>, args: &[Dynamic]) -> Option<Save> {
-    let property = call.fixed_text(&args[0])?;
-    if args[1].is::<Extract>() {
-        call.wrong("`.save` with `header(…)` is not available in this version", "save by JSONPath: \"$.access_token\"");
-        return None;
-    }
-    let path = call.fixed_text(&args[1])?;
-    if !path.starts_with('$') {
-        call.wrong(format!("{path:?} is not a JSONPath"), format!("write `.save({property:?}, \"$.{path}\")`"));
-        return None;
-    }
-    Some(Save { property, path })
 }
 
 /// Where requests go that name no target.

@@ -18,6 +18,7 @@ fn registered(engine: &Engine) -> BTreeSet<Entry> {
         (TypeId::of::<Span>(), Receiver::Duration),
         (TypeId::of::<run::Vu>(), Receiver::Vu),
         (TypeId::of::<run::Response>(), Receiver::Response),
+        (TypeId::of::<run::Element>(), Receiver::Element),
     ];
     let receiver_of = |id: &TypeId| {
         let of_tables = Receiver::METHODS.iter().copied().find(|receiver| type_id(*receiver) == Some(*id));

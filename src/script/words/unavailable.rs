@@ -25,8 +25,6 @@ pub(super) const WORDS: &[Word] = &[
     word(Target, "http2", "", "HTTP/2."),
     word(Target, "proxy", "url: string", "A proxy."),
     word(Request, "http2", "", "HTTP/2 for one request."),
-    word(Global, "css", "selector: string", "Extraction by CSS selector."),
-    word(Global, "regex", "pattern: string", "Extraction by regular expression."),
     word(Global, "process", "command: string, options?: map", "Starting the system under test."),
     word(Global, "monitor", "name: string, source: any", "Sampling a process."),
     word(Global, "pid", "id: int", "A process by its number."),

@@ -31,6 +31,8 @@ pub enum Receiver {
     Vu,
     /// What a request got.
     Response,
+    /// An element of an HTML page.
+    Element,
 }
 
 impl Receiver {
@@ -46,6 +48,7 @@ impl Receiver {
         Self::Duration,
         Self::Vu,
         Self::Response,
+        Self::Element,
     ];
 
     /// The type of the language, as signatures name it; empty for plain functions.
@@ -62,6 +65,7 @@ impl Receiver {
             Self::Duration => "Duration",
             Self::Vu => "Vu",
             Self::Response => "Response",
+            Self::Element => "Element",
         }
     }
 
@@ -179,6 +183,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Extract", "a place in a response, such as `header(…)`"),
     ("Vu", "the virtual user that runs a closure"),
     ("Response", "what a request got"),
+    ("Element", "an element of an HTML page"),
 ];
 
 impl Word {
