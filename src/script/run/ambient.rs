@@ -13,6 +13,7 @@ use std::{
 use corosensei::Yielder;
 use rhai::{Dynamic, Engine};
 
+use super::stack::Extent;
 use crate::engine::{
     flow::{Answer, Step},
     user::User,
@@ -25,11 +26,11 @@ const CALLS_BYTES: usize = 2 << 20;
 /// Operations between two looks at the clock.
 const CLOCK_STRIDE: u64 = 4_096;
 
-/// One closure's run.
+/// What code on one stack may do, for whom.
 #[derive(Debug)]
 pub(super) struct Ambient {
-    /// Whose run it is.
-    pub(super) user: Rc<User>,
+    /// Whose closure runs; none between two.
+    user: RefCell<Option<Rc<User>>>,
     /// How to suspend it; none for a closure that may not wait (a check, a classifier).
     yielder: Cell<Option<NonNull<Yielder<Answer, Step>>>>,
     /// The lowest address of its stack that is known to be in use.
@@ -49,13 +50,29 @@ thread_local! {
 
 impl Ambient {
     /// A run on a stack of its own that starts at `base`.
-    pub(super) fn on_stack(user: Rc<User>, lowest: Rc<Cell<usize>>, base: usize) -> Rc<Self> {
-        Rc::new(Self { user, yielder: Cell::new(None), lowest, floor: base.saturating_sub(CALLS_BYTES) })
+    pub(super) fn on_stack(user: Option<Rc<User>>, lowest: Rc<Cell<usize>>, base: usize) -> Rc<Self> {
+        let floor = base.saturating_sub(CALLS_BYTES);
+        Rc::new(Self { user: RefCell::new(user), yielder: Cell::new(None), lowest, floor })
     }
 
     /// A run on the worker's own stack, which cannot wait.
     pub(super) fn in_place(user: Rc<User>) -> Rc<Self> {
-        Self::on_stack(user, Rc::new(Cell::new(usize::MAX)), 0)
+        Self::on_stack(Some(user), Rc::new(Cell::new(usize::MAX)), 0)
+    }
+
+    /// Whose closure runs next on its stack.
+    pub(super) fn serve(&self, user: Option<Rc<User>>) {
+        self.user.replace(user);
+    }
+
+    /// Whose closure runs.
+    pub(super) fn user(&self) -> Option<Rc<User>> {
+        self.user.borrow().clone()
+    }
+
+    /// The closure on its stack, which has the floor, has ended: the stack keeps no more than it should.
+    pub(super) fn rest(&self, extent: &Extent) {
+        LOWEST.set(extent.trim(LOWEST.get()));
     }
 
     /// Notes the yielder of the coroutine that has just started.
@@ -91,7 +108,7 @@ impl Ambient {
 
 /// The virtual user that has the floor.
 pub(in crate::script) fn current_user() -> Option<Rc<User>> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|ambient| ambient.user.clone()))
+    CURRENT.with_borrow(|current| current.as_ref().and_then(|ambient| ambient.user()))
 }
 
 /// Suspends the running closure with a step until its answer is there. None: it may not wait.

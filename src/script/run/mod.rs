@@ -23,9 +23,8 @@ use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 pub use self::coroutine::panic_text;
 use self::{
     ambient::Ambient,
-    coroutine::CoroutineRun,
+    coroutine::CoroutinePool,
     shared::{Ending, Failed, guarded},
-    stack::StackPool,
 };
 pub(super) use self::{
     ambient::current_user, captured::own_users, element::Element, element::WORDS as ELEMENT_WORDS, extract::mistake,
@@ -52,7 +51,7 @@ use crate::{
 /// A loaded script, ready to run its closures on one worker.
 pub struct Runtime {
     inner: Rc<Inner>,
-    stacks: StackPool,
+    coroutines: CoroutinePool,
 }
 
 struct Inner {
@@ -81,7 +80,9 @@ impl Runtime {
         vu::register(&mut engine);
         words::register_stage(&mut engine, &shared);
         let flows = plan.flows.iter().map(|flow| flow.closure).collect();
-        Self { inner: Rc::new(Inner { engine, closures, flows, shared }), stacks: StackPool::default() }
+        let inner = Rc::new(Inner { engine, closures, flows, shared });
+        let body = inner.clone();
+        Self { inner, coroutines: CoroutinePool::new(move |call, user| body.run(&call, user)) }
     }
 
     /// Makes what `setup` returned known as `data()`.
@@ -124,30 +125,7 @@ impl Runtime {
 
 impl Script for Runtime {
     fn begin(&self, call: Call, user: &Rc<User>) -> Box<dyn FlowRun> {
-        let inner = self.inner.clone();
-        let id = match call {
-            Call::Flow(flow) => inner.flows[flow.index()],
-            Call::Hook(closure) | Call::Setup(closure) | Call::Teardown(closure) => closure,
-        };
-        let wants_value = matches!(call, Call::Setup(_));
-        let gets_data = matches!(call, Call::Teardown(_));
-        let vu = Vu(user.clone());
-        let run = CoroutineRun::new(&self.stacks, user.clone(), move || {
-            let closure = &inner.closures[id.index()];
-            let mut arguments = vec![Dynamic::from(vu)];
-            if gets_data {
-                arguments.push(inner.shared.data.borrow().clone());
-            }
-            if let Some(arity) = closure.arity {
-                arguments.truncate(arity);
-            }
-            match closure.call(&inner.engine, arguments) {
-                Ok(value) if wants_value => end_of_setup(&value, closure),
-                Ok(_) => End::Completed(serde_json::Value::Null),
-                Err(error) => inner.end_by(&error, closure),
-            }
-        });
-        match run {
+        match self.coroutines.begin(call, user.clone()) {
             Ok(run) => Box::new(run),
             Err(error) => Box::new(Refused(format!("the system gives no stack for another virtual user: {error}"))),
         }
@@ -201,6 +179,27 @@ fn end_of_setup(value: &Dynamic, closure: &Closure) -> End {
 }
 
 impl Inner {
+    /// Runs a closure from its first line to its end; on a coroutine's stack.
+    fn run(&self, call: &Call, user: &Rc<User>) -> End {
+        let id = match *call {
+            Call::Flow(flow) => self.flows[flow.index()],
+            Call::Hook(closure) | Call::Setup(closure) | Call::Teardown(closure) => closure,
+        };
+        let closure = &self.closures[id.index()];
+        let mut arguments = [Dynamic::from(Vu(user.clone())), Dynamic::UNIT];
+        let mut given = 1;
+        if matches!(call, Call::Teardown(_)) {
+            arguments[1] = self.shared.data.borrow().clone();
+            given = 2;
+        }
+        let given = closure.arity.map_or(given, |arity| arity.min(given));
+        match closure.call(&self.engine, &mut arguments[..given]) {
+            Ok(value) if matches!(call, Call::Setup(_)) => end_of_setup(&value, closure),
+            Ok(_) => End::Completed(serde_json::Value::Null),
+            Err(error) => self.end_by(&error, closure),
+        }
+    }
+
     fn end_by(&self, error: &EvalAltResult, closure: &Closure) -> End {
         if let EvalAltResult::ErrorTerminated(token, _) = innermost(error)
             && let Some(ending) = token.read_lock::<Ending>()

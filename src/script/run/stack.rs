@@ -161,9 +161,59 @@ impl PooledStack {
         self.lowest.clone()
     }
 
+    /// For code that runs on the stack.
+    pub(super) fn extent(&self) -> Extent {
+        Extent { slot: self.slot, _pool: self.pool.clone() }
+    }
+}
+
+impl Slot {
     /// The lowest address that may be used.
-    pub(super) fn floor(&self) -> usize {
-        self.slot.low.get() + GUARD_BYTES
+    fn floor(self) -> usize {
+        self.low.get() + GUARD_BYTES
+    }
+
+    /// The lowest address that an idle stack keeps.
+    fn kept(self) -> usize {
+        (self.base.get() - KEPT_BYTES) & !(PAGE_BYTES - 1)
+    }
+
+    /// Gives back what lies below the part that is kept.
+    ///
+    /// # Safety
+    /// Nothing uses the stack below that part.
+    unsafe fn release(self) {
+        let (floor, kept) = (self.floor(), self.kept());
+        // SAFETY: the range lies above the stack's guard and below its base, and nobody uses it, says the caller.
+        // Its pages read as zero when they are used again, which a fresh stack's do too.
+        unsafe { libc::madvise(floor as *mut libc::c_void, kept - floor, libc::MADV_DONTNEED) };
+    }
+}
+
+/// Where a stack lies, for code that runs on it.
+pub(super) struct Extent {
+    slot: Slot,
+    /// The stack stays mapped.
+    _pool: Rc<Pool>,
+}
+
+impl Extent {
+    /// Gives deep pages back if the stack was used down to `lowest`; returns the lowest address that may still
+    /// hold memory. Does nothing but near the start of the stack itself.
+    #[inline(never)]
+    pub(super) fn trim(&self, lowest: usize) -> usize {
+        let kept = self.slot.kept();
+        let marker = 0_u8;
+        let here = ptr::from_ref(&marker) as usize;
+        let near_its_start = here < self.slot.base.get() && here > kept + KEPT_BYTES / 2;
+        if lowest >= kept || !near_its_start {
+            return lowest;
+        }
+        // SAFETY: this code runs on the stack, at `here`, in a frame of its own, for it is never inlined. Whatever is
+        // in use lies above, but for the call that follows, which takes far less than the 16 KiB between `here` and
+        // the part that is released.
+        unsafe { self.slot.release() };
+        kept
     }
 }
 
@@ -182,12 +232,9 @@ unsafe impl Stack for PooledStack {
 
 impl Drop for PooledStack {
     fn drop(&mut self) {
-        let kept = (self.slot.base.get() - KEPT_BYTES) & !(PAGE_BYTES - 1);
-        if self.lowest.get() < kept {
-            let floor = self.floor();
-            // SAFETY: nothing runs on the stack any more; the range lies above its guard and below its base.
-            // Its pages read as zero when they are used again, which a fresh stack's do too.
-            unsafe { libc::madvise(floor as *mut libc::c_void, kept - floor, libc::MADV_DONTNEED) };
+        if self.lowest.get() < self.slot.kept() {
+            // SAFETY: nothing runs on the stack any more.
+            unsafe { self.slot.release() };
         }
         self.pool.idle.borrow_mut().push(self.slot);
     }
@@ -195,7 +242,7 @@ impl Drop for PooledStack {
 
 #[cfg(test)]
 mod tests {
-    use corosensei::{Coroutine, CoroutineResult};
+    use corosensei::{Coroutine, CoroutineResult, Yielder};
 
     use super::*;
 
@@ -228,6 +275,35 @@ mod tests {
         // SAFETY: as above.
         assert_eq!(unsafe { word.read_volatile() }, 0);
         drop(again);
+    }
+
+    #[test]
+    fn a_stack_gives_its_own_deep_pages_back_near_its_start_only() {
+        let pool = StackPool::default();
+        let stack = pool.take().expect("address space for a stack");
+        let (start, extent) = (stack.slot.base.get(), stack.extent());
+        let deep = (start - 512 * 1024) & !7;
+        let word = deep as *mut u64;
+        // SAFETY: the address lies within the stack, and what runs on it does not come so deep.
+        let read = move || unsafe { word.read_volatile() };
+        // SAFETY: as above.
+        unsafe { word.write_volatile(7) };
+        assert_eq!((extent.trim(deep), read()), (deep, 7), "not on the stack");
+        let mut coroutine = Coroutine::with_stack(stack, move |_: &Yielder<(), ()>, ()| {
+            let far = trim_from_afar(&extent, deep);
+            let kept = read();
+            (far, kept, extent.trim(deep) > deep)
+        });
+        let CoroutineResult::Return(seen) = coroutine.resume(()) else { panic!("not done") };
+        assert_eq!((seen, read()), ((deep, 7, true), 0));
+    }
+
+    #[inline(never)]
+    fn trim_from_afar(extent: &Extent, deep: usize) -> usize {
+        let between = std::hint::black_box([0_u8; 2 * KEPT_BYTES]);
+        let lowest = extent.trim(deep);
+        std::hint::black_box(&between);
+        lowest
     }
 
     #[test]

@@ -250,7 +250,7 @@ fn requests_made_of_templates_are_sent_as_they_are() {
             };
             let answers = requests.iter().map(|_| reply(404, "", "")).collect();
             assert!(matches!(flow.resume(Answer::Responses(answers)), Step::Done(End::Completed(_))));
-            assert_eq!((stage.check("found").0, stage.runtime.stacks.stacks() > 0), (1, true));
+            assert_eq!((stage.check("found").0, stage.runtime.coroutines.stacks() > 0), (1, true));
         },
     );
 }
