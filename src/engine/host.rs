@@ -24,7 +24,7 @@ pub struct Host {
 
 #[derive(Debug, Clone)]
 enum Tasks {
-    /// The `LocalSet` that the caller runs in.
+    /// The runtime of one thread that the caller runs in.
     Tokio,
     Simulated(LocalSpawner),
 }
@@ -49,8 +49,8 @@ impl Task {
 }
 
 impl Host {
-    /// The host of a worker; must be used within a tokio `LocalSet`, and its timer driven by
-    /// [`super::timer::drive`].
+    /// The host of a worker; must be used within a tokio `LocalRuntime` (or a `LocalSet`), and its timer
+    /// driven by [`super::timer::drive`].
     pub fn real(clock: Clock) -> Self {
         Self { timer: Timer::new(clock.clone()), clock, tasks: Tasks::Tokio }
     }

@@ -5,8 +5,8 @@ use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Insta
 
 use futures_util::FutureExt;
 use tokio::{
+    runtime::{Builder, LocalOptions},
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
-    task::LocalSet,
 };
 
 use super::endpoints::endpoints;
@@ -112,12 +112,9 @@ pub(super) fn spawn(
     std::thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK_BYTES).spawn(move || {
         let sender = reports.clone();
         let run = AssertUnwindSafe(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
-                Ok(runtime) => {
-                    let set = LocalSet::new();
-                    runtime.block_on(set.run_until(serve(assignment, commands, reports.clone())));
-                }
+                Ok(runtime) => runtime.block_on(serve(assignment, commands, reports.clone())),
                 Err(error) => {
                     let _ = reports.send((index, Report::Broken(format!("no runtime: {error}"))));
                 }
