@@ -404,11 +404,13 @@ impl<T: Transport> Worker<T> {
         let mut paused = 0;
         let mut groups = Groups::new(self, ledger);
         let mut answer = Answer::Start;
-        let mut pending: Vec<Pending> = Vec::new();
+        // One request is the rule: it takes no list.
+        let mut single: Option<Pending> = None;
+        let mut batch: Vec<Pending> = Vec::new();
         let mut mishap = Mishap::None;
         loop {
             let step = flow.resume(answer);
-            for pending in pending.drain(..) {
+            for pending in single.take().into_iter().chain(std::mem::take(&mut batch)) {
                 self.file_reply(ledger, &pending);
                 let went = mishap_of(&pending.reply);
                 groups.note(went);
@@ -439,13 +441,13 @@ impl<T: Transport> Worker<T> {
                     let sent = self.send(ledger, vu, planned, *request).await;
                     planned = sent.reply.stamps.end;
                     answer = Answer::Response(sent.reply.clone());
-                    pending.push(sent);
+                    single = Some(sent);
                 }
                 Step::Batch { requests, at_once } => {
                     let sent = self.send_all(ledger, vu, planned, requests, at_once).await;
                     planned = sent.iter().map(|pending| pending.reply.stamps.end).max().unwrap_or(planned);
                     answer = Answer::Responses(sent.iter().map(|pending| pending.reply.clone()).collect());
-                    pending.extend(sent);
+                    batch = sent;
                 }
             }
         }

@@ -28,8 +28,9 @@ pub struct Recorder {
     /// Row of phase, name, class: `index[phase][name][class]`, grown as they appear.
     index: Vec<Vec<Vec<u32>>>,
     rows: Vec<Row>,
-    /// The last sample's key and row: most samples follow one of their own kind.
-    last: ((u16, NameId, ClassId), u32),
+    /// Keys and rows of the last two samples that differed, the last first: most samples follow one of their own
+    /// kind, or their flow and its request take turns.
+    last: [((u16, NameId, ClassId), u32); 2],
     /// Rows with something to hand over.
     dirty: Vec<u32>,
     rewrite: Rewrite,
@@ -87,7 +88,7 @@ impl Recorder {
             phases: Vec::new(),
             index: Vec::new(),
             rows: Vec::new(),
-            last: ((u16::MAX, NameId(u32::MAX), ClassId(u16::MAX)), VACANT),
+            last: [((u16::MAX, NameId(u32::MAX), ClassId(u16::MAX)), VACANT); 2],
             dirty: Vec::new(),
             rewrite: Rewrite::default(),
         }
@@ -263,7 +264,14 @@ impl Recorder {
     #[inline]
     fn row(&mut self, phase: u16, name: NameId, class: ClassId) -> &mut Row {
         let key = (phase, name, class);
-        let at = if self.last.0 == key { self.last.1 } else { self.find_row(key) };
+        let at = match self.last {
+            [(known, at), _] if known == key => at,
+            [_, (known, at)] if known == key => {
+                self.last.swap(0, 1);
+                at
+            }
+            _ => self.find_row(key),
+        };
         let row = &mut self.rows[at as usize];
         if !row.dirty {
             row.dirty = true;
@@ -285,7 +293,7 @@ impl Recorder {
             *slot = self.rows.len() as u32;
             self.rows.push(Row::new((phase, name, class)));
         }
-        self.last = (key, *slot);
+        self.last = [(key, *slot), self.last[0]];
         *slot
     }
 }

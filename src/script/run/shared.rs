@@ -197,6 +197,11 @@ pub(super) fn guarded<R>(work: impl FnOnce() -> Result<R, Failed>) -> Result<R, 
 
 /// Appends a path without its query, identifiers shown as `{…}`.
 fn push_pattern(out: &mut String, path: &str) {
+    // Every identifier has a digit: most paths are their own pattern.
+    if !path.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'?' | b'#')) {
+        out.push_str(path);
+        return;
+    }
     let path = path.split(['?', '#']).next().unwrap_or_default();
     for (position, segment) in path.split('/').enumerate() {
         if position > 0 {
