@@ -12,6 +12,7 @@ mod mix;
 mod outline;
 mod phase;
 mod problem;
+mod rewrite;
 mod rows;
 mod table;
 mod target;

@@ -35,8 +35,13 @@ pub fn outlook(options: &OutlookOptions) -> Result<(Outlook, crate::script::Reda
     let guard = AddressGuard::new(&options.allow_target);
     scout::require(&options.source, &load, options.color, move |loaded| {
         let targets = targets(&loaded.plan, &guard);
-        let outlook = Outlook::new(&loaded.plan, &loaded.drawers, seed, schedule, targets);
-        (outlook, loaded.shared.redactor())
+        let redactor = loaded.shared.redactor();
+        // Before anything is cut to fit a drawing: of a secret that is cut, the rest would stay.
+        let mut shown = loaded.plan.clone();
+        shown.rewrite_texts(&|text| redactor.redact(text).into_owned());
+        let mut outlook = Outlook::new(&shown, &loaded.drawers, seed, schedule, targets);
+        outlook.plan_hash = loaded.plan.hash();
+        (outlook, redactor)
     })
 }
 

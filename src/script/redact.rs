@@ -50,11 +50,21 @@ fn forms(secret: &str) -> Vec<String> {
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let percent = |set| percent_encoding::utf8_percent_encode(secret, set).to_string();
+    let json = |text: &str| {
+        let mut bytes = Vec::new();
+        escape(&mut bytes, text, Escape::JsonString);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
     let mut forms = vec![
         secret.to_owned(),
         // As reports show it: without what moves a cursor.
         secret.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
-        escaped(Escape::JsonString),
+        json(secret),
+        // A server that quotes a JSON body in its own, and that in a report.
+        json(&json(secret)),
+        json(&json(&json(secret))),
+        escaped(Escape::FormName),
+        json(&escaped(Escape::FormName)),
         ascii_json(secret),
         secret.escape_debug().to_string(),
         html(secret, "&#39;"),
@@ -164,7 +174,9 @@ mod tests {
             "a%2Fb+c%26%22%C3%A9%27%0A",
             "a/b c&amp;&quot;é&#39;\n",
             "a/b c&\\\"\\u00e9'\\n",
+            "a/b c&\\\\\\\"é'\\\\n",
             "a/b c&\"é' ",
+            "name=\"a/b c&%22é'%0A\"",
             "a/b%20c&%22%C3%A9'%0A",
             &format!("{:?}", "a/b c&\"é'\n"),
         ] {

@@ -49,7 +49,19 @@ slo(`slo ${key}`, #{ request: `request ${key}`, p95: "< 10s" });
 
 /// What is run with the script, besides `loadr run` itself; add a line for what else leaves something behind. Files
 /// go into the folder, all of which is searched.
-const ALSO: &[&[&str]] = &[&["report", "run.loadr"], &["report", "run.loadr", "--json", "again.json"]];
+const ALSO: &[&[&str]] = &[
+    &["report", "run.loadr"],
+    &["report", "run.loadr", "--json"],
+    &["report", "run.loadr", "--form", "markdown"],
+    &["report", "run.loadr", "--form", "junit"],
+    &["report", "run.loadr", "--form", "csv"],
+    &["report", "run.loadr", "--form", "prometheus"],
+    &["plan", "script.rhai", "--schedule=20"],
+    &["plan", "script.rhai", "--json"],
+    &["check", "script.rhai"],
+    &["try", "script.rhai", "--full"],
+    &["try", "script.rhai", "--json"],
+];
 
 /// Texts that would show the secret: as it is, encoded for URLs in several ways, in JSON, and the part of it that
 /// base64 gives wherever it stands.
@@ -118,7 +130,9 @@ fn no_artefact_of_a_run_shows_a_secret() {
             true => at(argument),
             false => (*argument).to_owned(),
         });
-        said(&Program::new(arguments).env("CANARY", CANARY).run());
+        let ended = Program::new(arguments).env("CANARY", CANARY).env("TARGET", &lab.url()).run();
+        assert_ne!(ended.code, Some(2), "a usage that there is: {ended}");
+        said(&ended);
     }
     let written = files(folder.path());
     assert!(written.len() >= 3, "{written:?}");

@@ -1,0 +1,43 @@
+//! Other words for what a plan is shown with.
+
+use super::{Piece, Plan, Start, Text};
+use crate::judge::Selector;
+
+impl Plan {
+    /// Rewrites the texts that people see: names, the author's notes, literal parts of paths. For a plan that is
+    /// shown and not run; its hash is another afterwards.
+    pub fn rewrite_texts(&mut self, rewrite: &dyn Fn(&str) -> String) {
+        let each = |text: &mut String| *text = rewrite(text);
+        self.title.iter_mut().for_each(each);
+        self.notes.iter_mut().for_each(each);
+        for (name, value) in &mut self.facts {
+            each(name);
+            each(value);
+        }
+        self.flows.iter_mut().for_each(|flow| each(&mut flow.name));
+        self.data.iter_mut().for_each(|set| each(&mut set.source));
+        for phase in &mut self.phases {
+            each(&mut phase.name);
+            if let Start::Alongside(other) = &mut phase.start {
+                each(other);
+            }
+        }
+        for slo in &mut self.slos {
+            each(&mut slo.name);
+            let Selector { phase, request, flow, group, class, status: _ } = &mut slo.selector;
+            let names = [phase, request, flow, group, class];
+            names.into_iter().flatten().for_each(each);
+        }
+        for template in &mut self.templates {
+            each(&mut template.name);
+            let query = template.query.iter_mut().flat_map(|(name, value)| [name, value]);
+            for Text(pieces) in query.chain([&mut template.path]) {
+                for piece in pieces {
+                    if let Piece::Literal(text) = piece {
+                        each(text);
+                    }
+                }
+            }
+        }
+    }
+}
