@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["form", "template"])]
     json: bool,
 
-    /// Print the report in another form: json, markdown, junit, csv, prometheus, text
+    /// Print the report in another form: json, html, markdown, junit, csv, prometheus, text
     #[arg(long, value_name = "FORM", value_parser = parse_form, conflicts_with = "template")]
     form: Option<&'static Form>,
 

@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "I/N", value_parser = parse_segment)]
     segment: Option<Segment>,
 
-    /// Write the report to FILE in the form FORM: json, markdown, junit, csv, prometheus, text
+    /// Write the report to FILE in the form FORM: json, html, markdown, junit, csv, prometheus, text
     #[arg(short = 'o', long = "out", value_name = "FORM=FILE", value_parser = parse_output)]
     out: Vec<Output>,
 
@@ -57,6 +57,10 @@ pub(super) struct Args {
     /// Write no run file
     #[arg(long)]
     no_results: bool,
+
+    /// Write a page for a browser to FILE
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// Write a comment for a pull request to FILE
     #[arg(long, value_name = "FILE")]
@@ -106,7 +110,13 @@ pub(super) struct Args {
 impl Args {
     /// All files that were asked for.
     fn outputs(&self) -> Vec<Output> {
-        let short = [("json", &self.json), ("markdown", &self.markdown), ("junit", &self.junit), ("csv", &self.csv)];
+        let short = [
+            ("json", &self.json),
+            ("html", &self.html),
+            ("markdown", &self.markdown),
+            ("junit", &self.junit),
+            ("csv", &self.csv),
+        ];
         let short = short
             .into_iter()
             .filter_map(|(name, path)| Some(Output { form: report::form(name)?, path: path.clone()? }));

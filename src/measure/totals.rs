@@ -45,6 +45,17 @@ pub struct Block {
     pub failed: u64,
 }
 
+/// A stretch of a phase's time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its first second, from the run's start.
+    pub start_s: u64,
+    /// Its length.
+    pub seconds: u64,
+    /// What happened in it.
+    pub block: Block,
+}
+
 impl Block {
     fn of(series: &SeriesFigures) -> Self {
         Self { ok: series.ok.response.clone(), censored: series.censored_count(), failed: series.failed() }
@@ -157,14 +168,22 @@ impl Totals {
 
     /// A phase cut into equal stretches of whole seconds, of the rows that `select` says: at most 128, in
     /// order. Stretches in which nothing happened are left out.
-    pub fn blocks(&self, phase: u16, mut select: impl FnMut(&SeriesKey) -> bool) -> Vec<Block> {
+    pub fn blocks(&self, phase: u16, select: impl FnMut(&SeriesKey) -> bool) -> Vec<Block> {
+        let all = self.stretches(phase, select).into_iter().map(|stretch| stretch.block);
+        all.filter(|block| !block.ok.is_empty() || block.failed > 0).collect()
+    }
+
+    /// As [`Totals::blocks`], each with its time; stretches in which nothing happened are there too where another
+    /// row was at work.
+    pub fn stretches(&self, phase: u16, mut select: impl FnMut(&SeriesKey) -> bool) -> Vec<Stretch> {
         let Some(totals) = self.phases.get(&phase) else { return Vec::new() };
-        let sum = |rows: &BTreeMap<SeriesKey, Block>| {
-            let mut all = Block::default();
-            rows.iter().filter(|(key, _)| select(key)).for_each(|(_, block)| all.merge(block));
-            all
+        let seconds = totals.block_seconds;
+        let stretch = |(&number, rows): (&u64, &BTreeMap<SeriesKey, Block>)| {
+            let mut block = Block::default();
+            rows.iter().filter(|(key, _)| select(key)).for_each(|(_, of_row)| block.merge(of_row));
+            Stretch { start_s: number * seconds, seconds, block }
         };
-        totals.blocks.values().map(sum).filter(|block| !block.ok.is_empty() || block.failed > 0).collect()
+        totals.blocks.iter().map(stretch).collect()
     }
 
     /// How often a name or class went to `(other)` because there were too many.

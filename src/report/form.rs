@@ -1,7 +1,7 @@
 //! The forms a report can be written in. The table is the registry: the command line, the guide and the tests
 //! read it.
 
-use super::{Summary, csv, json, junit, markdown, prometheus, terminal};
+use super::{Summary, csv, html, json, junit, markdown, prometheus, terminal};
 
 /// A form of the report.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ const FILE_COLUMNS: usize = 120;
 /// Every form but a user's own template.
 pub const FORMS: &[Form] = &[
     Form { name: "json", about: "The summary for programs; its names are an interface.", render: json },
+    Form { name: "html", about: "A page for a browser, in one file, with charts.", render: html::render },
     Form { name: "markdown", about: "A comment for a pull request.", render: markdown::render },
     Form { name: "junit", about: "A test report: a case for each SLO and check.", render: junit::render },
     Form { name: "csv", about: "A table for spreadsheets: a row for each request.", render: csv::render },

@@ -6,6 +6,7 @@
 mod comparison;
 mod csv;
 mod form;
+mod html;
 mod json;
 mod junit;
 mod load;
@@ -32,7 +33,7 @@ pub use outlook::{
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
     CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary,
-    PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, phase_views,
+    PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, TimelinePoint, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

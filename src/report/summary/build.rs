@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CheckSummary, CustomSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary,
-    connections::negotiated, rows::rows,
+    connections::negotiated, rows::rows, timeline::timeline,
 };
 use crate::{
     clock::{Nanos, SECOND},
@@ -238,6 +238,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
             .map(|(name, counts)| CheckSummary { name: name.to_string(), passed: counts.passed, failed: counts.failed })
             .collect(),
         mix: Vec::new(),
+        timeline: timeline(input.totals, index),
         connections_opened: figures.connections.opened,
         connections_reused: figures.connections.reused,
         negotiated: negotiated(&figures.connections),

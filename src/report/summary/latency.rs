@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::timeline::curve;
 use crate::{
     clock::MICROSECOND,
     judge::percentile_widening,
@@ -47,6 +48,9 @@ pub struct Latency {
     pub withheld: BTreeMap<&'static str, u64>,
     /// 95 % intervals; an end that the sample cannot bound is null.
     pub intervals: BTreeMap<&'static str, (Option<u64>, Option<u64>)>,
+    /// Those known over the percentiles: shares and durations, as far as the sample can carry them.
+    #[serde(skip)]
+    pub curve: Vec<(f64, u64)>,
 }
 
 impl Latency {
@@ -54,7 +58,7 @@ impl Latency {
     /// for how much `blocks` of time differ, and withheld where there are too few.
     pub(super) fn estimate(known: &Distribution, censored: &Distribution, blocks: &[Block]) -> Self {
         let n = known.count() + censored.count();
-        let mut latency = Self::plain(known, censored);
+        let mut latency = Self { curve: curve(known), ..Self::plain(known, censored) };
         for (ppm, name) in PERCENTILES {
             let needed = samples_to_show(ppm);
             if n > 0 && n < needed {

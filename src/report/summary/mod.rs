@@ -8,12 +8,14 @@ mod rows;
 #[cfg(test)]
 pub(super) mod tests;
 mod texts;
+mod timeline;
 
 use std::collections::BTreeMap;
 
 pub use build::{PhaseTiming, SummaryInput, phase_views};
 pub use latency::Latency;
 use serde::Serialize;
+pub use timeline::TimelinePoint;
 
 use crate::{
     judge::{Evidence, ExitCode, Unit, Validity, Verdict},
@@ -160,6 +162,8 @@ pub struct PhaseSummary {
     pub checks: Vec<CheckSummary>,
     /// What the mix asked for, and what was dealt.
     pub mix: Vec<MixSummary>,
+    /// Its course over all requests.
+    pub timeline: Vec<TimelinePoint>,
     /// Requests that opened a connection.
     pub connections_opened: u64,
     /// Requests that found one open.

@@ -1,0 +1,187 @@
+//! What the page shows of a phase, as its template takes it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::charts::{Chart, charts};
+use crate::{
+    judge::Unit,
+    measure::clean_text,
+    report::{
+        CustomSummary, Latency, PhaseSummary, RowSummary, Summary,
+        words::{figure, interval, outcomes, percent, rate, row_name, seconds, us},
+    },
+};
+
+/// Phases that are drawn; beyond them the page has tables alone, and stays small.
+const DRAWN_MAX: usize = 12;
+
+#[derive(Debug, Serialize)]
+pub(super) struct PhaseView {
+    name: String,
+    load: String,
+    counts: String,
+    rate: String,
+    about: &'static str,
+    charts: Vec<Chart>,
+    row_title: &'static str,
+    rows: Vec<RowView>,
+    withheld: String,
+    remarks: Vec<Remark>,
+}
+
+#[derive(Debug, Serialize)]
+struct RowView {
+    name: String,
+    is_class: bool,
+    cells: Vec<CellView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CellView {
+    text: String,
+    /// What the column is sorted by.
+    value: Option<f64>,
+    is_left: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Remark {
+    tone: &'static str,
+    text: String,
+}
+
+/// Phases and what is outside of them.
+pub(super) fn phases(summary: &Summary) -> Vec<PhaseView> {
+    let all = summary.phases.iter().chain(&summary.asides);
+    all.enumerate().map(|(at, phase)| view(phase, at < DRAWN_MAX)).collect()
+}
+
+fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
+    let is_aside = phase.load == "aside";
+    let counts: Vec<String> = outcomes(phase).iter().map(|(word, n)| format!("{word} {n}")).collect();
+    let rate = match phase.rate_asked {
+        Some(asked) => format!(
+            "rate asked {}, achieved {} in {} · lateness p99 {}",
+            rate(asked),
+            rate(phase.rate_achieved),
+            seconds(phase.duration_s),
+            phase.lateness_us.p99.map_or_else(|| "–".to_owned(), us),
+        ),
+        None if phase.rate_achieved > 0.0 => {
+            format!("rate {} in {}", rate(phase.rate_achieved), seconds(phase.duration_s))
+        }
+        None => String::new(),
+    };
+    let rows: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    PhaseView {
+        name: clean_text(&phase.name),
+        load: match (is_aside, phase.warmup) {
+            (true, _) => "not counted".to_owned(),
+            (false, true) => format!("{}, warm-up, not counted", clean_text(&phase.load_text)),
+            (false, false) => clean_text(&phase.load_text),
+        },
+        counts: counts.join(" · "),
+        rate,
+        about: match (is_aside, phase.is_open) {
+            (true, _) => "",
+            (false, true) => "Latency counts from the planned start; service is from the send.",
+            (false, false) => "CLOSED: users wait for answers, so a slow target is asked less often.",
+        },
+        charts: if is_drawn && !is_aside { charts(phase) } else { Vec::new() },
+        row_title: if phase.is_open { "response" } else { "request" },
+        withheld: withheld(&rows),
+        rows: rows.into_iter().map(row_view).collect(),
+        remarks: phase_remarks(phase),
+    }
+}
+
+fn row_view(row: &RowSummary) -> RowView {
+    let number = |value: f64, text: String| CellView { text, value: Some(value), is_left: false };
+    let time = |latency: &Latency, name: &str| CellView {
+        text: figure(latency, name),
+        // What is withheld sorts below all that is known.
+        value: Some(latency.get(name).map_or(-1.0, |us| us as f64)),
+        is_left: false,
+    };
+    let (response, service) = (&row.response_us, &row.service_us);
+    let failed = row.offered - row.ok;
+    RowView {
+        name: clean_text(&row.class.clone().unwrap_or_else(|| row_name(row))),
+        is_class: row.class.is_some(),
+        cells: vec![
+            number(row.offered as f64, row.offered.to_string()),
+            number(failed as f64, failed.to_string()),
+            number(row.rate, rate(row.rate)),
+            time(response, "p50"),
+            time(response, "p95"),
+            CellView { text: interval(response, "p95"), value: None, is_left: true },
+            time(response, "p99"),
+            time(response, "max"),
+            time(service, "p50"),
+            time(service, "p95"),
+            time(service, "p99"),
+        ],
+    }
+}
+
+/// `p99 needs 500 samples, …`, of the percentiles that the page shows.
+fn withheld(rows: &[&RowSummary]) -> String {
+    let shown = ["p50", "p95", "p99"];
+    let all = rows.iter().flat_map(|row| row.response_us.withheld.iter().chain(&row.service_us.withheld));
+    let needs: BTreeMap<u64, &str> =
+        all.filter(|(name, _)| shown.contains(name)).map(|(name, needed)| (*needed, *name)).collect();
+    let needs: Vec<String> = needs.iter().map(|(needed, name)| format!("{name} needs {needed} samples")).collect();
+    needs.join(", ")
+}
+
+fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut bad = |text: String| remarks.push(Remark { tone: "fail", text });
+    for row in phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none()) {
+        for failure in &row.failures {
+            let example =
+                failure.examples.first().map_or_else(String::new, |it| format!(" (such as: {})", clean_text(it)));
+            let name = clean_text(&row.name);
+            bad(format!("{} × {} in {name}: {}{example}", failure.count, failure.kind, failure.advice));
+        }
+    }
+    for error in &phase.script_errors {
+        let (place, message) = (clean_text(&error.place), clean_text(&error.message));
+        bad(format!("{} × script error at {place}: {message}", error.count));
+    }
+    for reason in &phase.failure_reasons {
+        bad(format!("{} × failed: {}", reason.count, clean_text(&reason.message)));
+    }
+    for check in &phase.checks {
+        let share = percent(check.passed as f64 / (check.passed + check.failed).max(1) as f64);
+        let text =
+            format!("check {}: {} passed, {} failed ({share})", clean_text(&check.name), check.passed, check.failed);
+        remarks.push(Remark { tone: if check.failed == 0 { "pass" } else { "fail" }, text });
+    }
+    if phase.connections_opened + phase.connections_reused > 0 {
+        let text = format!("connections: {} opened, {} reused", phase.connections_opened, phase.connections_reused);
+        remarks.push(Remark { tone: "dim", text });
+    }
+    remarks
+}
+
+/// What concerns the whole run: the script's metrics, notes, facts.
+pub(super) fn remarks(summary: &Summary) -> Vec<String> {
+    let number = |value: f64| Unit::Any.text(value);
+    let custom = summary.custom.iter().map(|metric| match metric {
+        CustomSummary::Count { name, value } => format!("{}: {value}", clean_text(name)),
+        CustomSummary::Gauge { name, last, min, max } => {
+            format!("{}: {}, from {} to {}", clean_text(name), number(*last), number(*min), number(*max))
+        }
+        CustomSummary::Timing { name, us } => {
+            let (p50, p95, p99) = (figure(us, "p50"), figure(us, "p95"), figure(us, "p99"));
+            format!("{}: {} times, p50 {p50}, p95 {p95}, p99 {p99}", clean_text(name), us.count)
+        }
+    });
+    let notes = summary.notes.iter().map(|note| clean_text(note));
+    let facts = summary.facts.iter();
+    let facts = facts.map(|(name, value)| format!("{}: {} (not measured)", clean_text(name), clean_text(value)));
+    custom.chain(notes).chain(facts).collect()
+}
