@@ -173,17 +173,25 @@ impl Totals {
         all.filter(|block| !block.ok.is_empty() || block.failed > 0).collect()
     }
 
-    /// As [`Totals::blocks`], each with its time; stretches in which nothing happened are there too where another
-    /// row was at work.
+    /// As [`Totals::blocks`], each with its time. Those in between in which nothing happened are there too, unless
+    /// there are very many.
     pub fn stretches(&self, phase: u16, mut select: impl FnMut(&SeriesKey) -> bool) -> Vec<Stretch> {
         let Some(totals) = self.phases.get(&phase) else { return Vec::new() };
         let seconds = totals.block_seconds;
-        let stretch = |(&number, rows): (&u64, &BTreeMap<SeriesKey, Block>)| {
+        let mut all: Vec<Stretch> = Vec::with_capacity(totals.blocks.len());
+        for (&number, rows) in &totals.blocks {
             let mut block = Block::default();
             rows.iter().filter(|(key, _)| select(key)).for_each(|(_, of_row)| block.merge(of_row));
-            Stretch { start_s: number * seconds, seconds, block }
-        };
-        totals.blocks.iter().map(stretch).collect()
+            if block.ok.is_empty() && block.failed == 0 {
+                continue;
+            }
+            let gap = all.last().map_or(number, |last| last.start_s / seconds + 1)..number;
+            if gap.end - gap.start <= BLOCKS_MAX as u64 {
+                all.extend(gap.map(|empty| Stretch { start_s: empty * seconds, seconds, block: Block::default() }));
+            }
+            all.push(Stretch { start_s: number * seconds, seconds, block });
+        }
+        all
     }
 
     /// How often a name or class went to `(other)` because there were too many.
@@ -208,9 +216,12 @@ impl Default for PhaseTotals {
 impl PhaseTotals {
     fn add(&mut self, second: u64, mut figures: PhaseFigures, recent_seconds: usize) {
         self.admit(&mut figures);
-        let block = self.blocks.entry(second / self.block_seconds).or_default();
-        for (key, series) in &figures.series {
-            block.entry(key.clone()).or_default().merge(&Block::of(series));
+        // A second without samples makes no block: a run file does not hold it either.
+        if !figures.series.is_empty() {
+            let block = self.blocks.entry(second / self.block_seconds).or_default();
+            for (key, series) in &figures.series {
+                block.entry(key.clone()).or_default().merge(&Block::of(series));
+            }
         }
         while self.blocks.len() > BLOCKS_MAX {
             self.join_blocks();

@@ -57,8 +57,6 @@ snapshots! {
                                   phase(\"main\").run(get(\"/\")).users(1).during(1.s);");
     a_target_of_another_scheme: run("let shop = target(\"ftp://localhost\");\n\
                                      phase(\"main\").run(get(\"/\")).users(1).during(1.s);");
-    a_target_over_tls: run("let shop = target(\"https://localhost\");\n\
-                            phase(\"main\").run(get(\"/\")).users(1).during(1.s);");
     a_public_target: run("let shop = target(\"http://192.0.2.1\");\n\
                           phase(\"main\").run(get(\"/\")).users(1).during(1.s);");
     an_import_outside_of_the_folder: Program::new(["run", "inner/mix.rhai"])

@@ -70,7 +70,8 @@ fn everything_runs_once_and_is_shown_as_the_target_got_it() {
     let login = step(&trial, "log in");
     assert_eq!((&login["ok"], &login["phase"], &login["kind"]), (&true.into(), &"main".into(), &"request".into()));
     assert_eq!(login["saved"]["token"], "Bearer", "{login:#}");
-    assert_eq!(login["checks"], serde_json::json!([{ "name": "is JSON", "passed": 1, "failed": 0 }]));
+    let checks = ["is JSON", "saved token"].map(|name| serde_json::json!({ "name": name, "passed": 1, "failed": 0 }));
+    assert_eq!(login["checks"], serde_json::json!(checks));
     let act = &login["acts"][0];
     assert_eq!((&act["status"], &act["reason"]), (&200.into(), &"OK".into()), "{act:#}");
     assert!(act["timings"]["total_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{act:#}");
