@@ -158,3 +158,23 @@ fn metrics_of_the_script_are_judged() {
     assert!(slo["verdict"] == "pass" || slo["verdict"] == "inconclusive", "{ended}");
     assert_eq!(ended.figures().0["facts"]["shop"], "the lab", "{ended}");
 }
+
+#[test]
+fn uploads_arrive_whole() {
+    let lab = TestLab::start();
+    let ended = run("upload", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    let uploads = ended.figures().phase("uploads");
+    assert_eq!(uploads.check("arrived whole")["passed"], uploads.row("upload").count("offered"));
+    assert!(uploads.row("upload").count("bytes_sent") > 5 * 100_000, "{ended}");
+}
+
+#[test]
+fn users_get_through_the_login_form() {
+    let lab = TestLab::start();
+    let ended = run("login-form", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    let visitors = ended.figures().phase("visitors");
+    assert_eq!(visitors.check("the account is shown")["passed"], 10);
+    assert_eq!(visitors.row("POST /login").status(303), 10);
+}
