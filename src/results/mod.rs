@@ -1,6 +1,6 @@
 //! The run file: everything a run measured, second by second, in a form that survives the run's sudden end.
 //!
-//! A file is a sequence of gzip members, each whole in itself ([`frame`]). The first holds the manifest, each further
+//! A file is a sequence of gzip members, each whole in itself (`frame`). The first holds the manifest, each further
 //! one the lines of a second, the last what ended the run. Whatever part of a file is there can be read: a report of
 //! it says that it is partial. `src/docs/run-file.md` describes the format for those who read it with other tools.
 //!
