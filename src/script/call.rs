@@ -26,6 +26,14 @@ pub struct Call<'a> {
     pub(super) failed: Cell<Option<Box<Problem>>>,
 }
 
+/// How a quantity with a unit is written, and told of where it is not.
+struct QuantityForm<T, E> {
+    expected: &'static str,
+    noun: &'static str,
+    units: [&'static str; 2],
+    parse: fn(&str) -> Result<T, E>,
+}
+
 impl Call<'_> {
     /// Where the call stands in the script.
     pub(super) fn place(&self) -> Place {
@@ -111,38 +119,38 @@ impl Call<'_> {
     }
 
     pub(super) fn duration(&self, value: &Dynamic) -> Option<Duration> {
-        const EXPECTED: &str = "a duration such as 10.s or \"1m30s\"";
-        if let Some(span) = value.clone().try_cast::<Span>() {
-            return Some(span.0);
-        }
-        if let Some(text) = value.read_lock::<ImmutableString>() {
-            return match clock::parse_duration(&text) {
-                Ok(span) => Some(span),
-                Err(error) => {
-                    self.wrong(error.to_string(), format!("write {}", self.word.usage));
-                    None
-                }
-            };
-        }
-        if value.is_int() || value.is_float() {
-            self.problem(
-                Problem::at(&self.place(), format!("`{}` takes {EXPECTED}; found {}", self.word.name, describe(value)))
-                    .label("this duration has no unit")
-                    .help(format!("write `{value}.s` or `{value}.ms`")),
-            );
-            return None;
-        }
-        self.mismatch(EXPECTED, value)
+        let form = QuantityForm {
+            expected: "a duration such as 10.s or \"1m30s\"",
+            noun: "duration",
+            units: ["s", "ms"],
+            parse: clock::parse_duration,
+        };
+        self.quantity(value, value.clone().try_cast::<Span>().map(|span| span.0), &form)
     }
 
     pub(super) fn rate(&self, value: &Dynamic) -> Option<Rate> {
-        const EXPECTED: &str = "a rate such as 500.per_second";
-        if let Some(pace) = value.clone().try_cast::<Pace>() {
-            return Some(pace.0);
+        let form = QuantityForm {
+            expected: "a rate such as 500.per_second",
+            noun: "rate",
+            units: ["per_second", "per_minute"],
+            parse: clock::parse_rate,
+        };
+        self.quantity(value, value.clone().try_cast::<Pace>().map(|pace| pace.0), &form)
+    }
+
+    /// What was `cast` from the value already, or a text in its form; a bare number lacks its unit.
+    fn quantity<T, E: std::fmt::Display>(
+        &self,
+        value: &Dynamic,
+        cast: Option<T>,
+        form: &QuantityForm<T, E>,
+    ) -> Option<T> {
+        if cast.is_some() {
+            return cast;
         }
         if let Some(text) = value.read_lock::<ImmutableString>() {
-            return match clock::parse_rate(&text) {
-                Ok(rate) => Some(rate),
+            return match (form.parse)(&text) {
+                Ok(quantity) => Some(quantity),
                 Err(error) => {
                     self.wrong(error.to_string(), format!("write {}", self.word.usage));
                     None
@@ -150,14 +158,15 @@ impl Call<'_> {
             };
         }
         if value.is_int() || value.is_float() {
+            let QuantityForm { expected, noun, units: [one, other], .. } = form;
             self.problem(
-                Problem::at(&self.place(), format!("`{}` takes {EXPECTED}; found {}", self.word.name, describe(value)))
-                    .label("this rate has no unit")
-                    .help(format!("write `{value}.per_second` or `{value}.per_minute`")),
+                Problem::at(&self.place(), format!("`{}` takes {expected}; found {}", self.word.name, describe(value)))
+                    .label(format!("this {noun} has no unit"))
+                    .help(format!("write `{value}.{one}` or `{value}.{other}`")),
             );
             return None;
         }
-        self.mismatch(EXPECTED, value)
+        self.mismatch(form.expected, value)
     }
 
     /// A whole number of at least `least`.

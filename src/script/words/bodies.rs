@@ -5,15 +5,14 @@ use std::{path::Path, sync::Arc};
 use rhai::Dynamic;
 
 use super::{
-    CheckedFn,
     Form::Call as Written,
-    Receiver::{Global, Request as OnRequest},
+    Receiver::Global,
     Run,
     Stages::Both,
     Word,
     data::locate,
     generators::GeneratorHandle,
-    request::with,
+    request::{builder, with},
 };
 use crate::{
     plan::{Body, Escape, Generator, PartContent, Piece, Text},
@@ -44,17 +43,6 @@ pub struct FilePart {
     pub content: PartContent,
     /// Its media type.
     pub content_type: String,
-}
-
-const fn builder(
-    name: &'static str,
-    takes: &'static str,
-    usage: &'static str,
-    about: &'static str,
-    run: CheckedFn,
-) -> Word {
-    let run = Run::Checked(run);
-    Word { name, on: OnRequest, form: Written, takes, gives: "Request", usage, about, stages: Both, run }
 }
 
 pub(super) const WORDS: &[Word] = &[

@@ -57,7 +57,8 @@ const fn verb(name: &'static str, most: usize, usage: &'static str, about: &'sta
     Word { name, on: Global, form: Written, takes, gives: "Request", usage, about, stages: Both, run }
 }
 
-const fn builder(
+/// A method of a request that gives the request changed.
+pub(super) const fn builder(
     name: &'static str,
     takes: &'static str,
     usage: &'static str,
