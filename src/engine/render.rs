@@ -179,6 +179,29 @@ const COOKIE: &str = "cookie";
 /// What a request asks of the server's answer, whatever its parts: the fields every HTTP client sends.
 const USER_AGENT: &str = concat!("loadr/", env!("CARGO_PKG_VERSION"));
 
+/// The fields that every request has, but for those that the target's own replace, or the request's: it `lacks` the
+/// others.
+fn standing_fields(target: &Target, lacks: impl Fn(&str) -> bool) -> String {
+    let is_free = |name: &str| lacks(name) && !target.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let mut lines = String::new();
+    if lacks("host") {
+        lines.push_str(&format!("host: {}\r\n", authority(target)));
+    }
+    if is_free("user-agent") {
+        lines.push_str(&format!("user-agent: {USER_AGENT}\r\n"));
+    }
+    if is_free("accept") {
+        lines.push_str("accept: */*\r\n");
+    }
+    if target.compressed && is_free("accept-encoding") {
+        lines.push_str(&format!("accept-encoding: {ACCEPTED_CODINGS}\r\n"));
+    }
+    if !target.keepalive && lacks("connection") {
+        lines.push_str("connection: close\r\n");
+    }
+    lines
+}
+
 impl Compiled {
     /// Compiles a template of a plan.
     pub fn new(template: &Template, plan: &Plan) -> Self {
@@ -199,23 +222,7 @@ impl Compiled {
             template.headers.iter().map(|(name, _)| name.to_ascii_lowercase().into()).collect();
         let writes_cookies = own.iter().any(|name| **name == *COOKIE);
         let lacks = |name: &str| !own.iter().any(|known| **known == *name);
-        if lacks("host") {
-            head.bytes(format!("host: {}\r\n", authority(target)).as_bytes());
-        }
-        let default_names: Vec<String> = target.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-        if lacks("user-agent") && !default_names.iter().any(|name| name == "user-agent") {
-            head.bytes(format!("user-agent: {USER_AGENT}\r\n").as_bytes());
-        }
-        if lacks("accept") && !default_names.iter().any(|name| name == "accept") {
-            head.bytes(b"accept: */*\r\n");
-        }
-        if target.compressed && lacks("accept-encoding") && !default_names.iter().any(|name| name == "accept-encoding")
-        {
-            head.bytes(format!("accept-encoding: {ACCEPTED_CODINGS}\r\n").as_bytes());
-        }
-        if !target.keepalive && lacks("connection") {
-            head.bytes(b"connection: close\r\n");
-        }
+        head.bytes(standing_fields(target, lacks).as_bytes());
         let mut cookies = Parts::default();
         for (name, value) in &template.headers {
             if name.eq_ignore_ascii_case(COOKIE) {
@@ -254,7 +261,7 @@ impl Compiled {
             head.bytes(format!("content-type: {content_type}\r\n").as_bytes());
         }
         let states_length = template.body != Body::None || matches!(template.method.as_str(), "POST" | "PUT" | "PATCH");
-        let writes_cookies = writes_cookies || default_names.iter().any(|name| name == COOKIE);
+        let writes_cookies = writes_cookies || target.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(COOKIE));
         let scope = if writes_cookies { None } else { CookieScope::new(target) };
         if !template.cookies.is_empty() {
             own.push(COOKIE.into());
@@ -418,19 +425,7 @@ impl Composer {
             .enumerate()
             .map(|(index, target)| {
                 let defaults = defaults(TargetId(index as u16), target);
-                let mut fixed = format!(" HTTP/1.1\r\nhost: {}\r\n", authority(target));
-                if !defaults.iter().any(|field| &*field.name == "user-agent") {
-                    fixed.push_str(&format!("user-agent: {USER_AGENT}\r\n"));
-                }
-                if !defaults.iter().any(|field| &*field.name == "accept") {
-                    fixed.push_str("accept: */*\r\n");
-                }
-                if target.compressed && !defaults.iter().any(|field| &*field.name == "accept-encoding") {
-                    fixed.push_str(&format!("accept-encoding: {ACCEPTED_CODINGS}\r\n"));
-                }
-                if !target.keepalive {
-                    fixed.push_str("connection: close\r\n");
-                }
+                let fixed = format!(" HTTP/1.1\r\n{}", standing_fields(target, |_| true));
                 Prepared {
                     prefix: target.url.path().trim_end_matches('/').to_owned(),
                     fixed: fixed.into_bytes(),
