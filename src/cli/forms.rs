@@ -1,20 +1,18 @@
 //! Which forms of the report are asked for, and the one that goes to standard output.
 
-use std::path::Path;
-
 use super::Color;
 use crate::{
-    report::{self, Form, Summary},
-    runner::{self, Output},
+    report::{self, Form, Summary, Template},
+    runner::Output,
 };
 
 /// The report for standard output: by a template, or as the terminal shows it.
 ///
 /// # Errors
-/// A text for the user: what is wrong with the template.
-pub(super) fn page(summary: &Summary, template: Option<&Path>, color: Color) -> Result<String, String> {
+/// A text for the user: what the template asks for is not there.
+pub(super) fn page(summary: &Summary, template: Option<&Template>, color: Color) -> Result<String, String> {
     match template {
-        Some(path) => runner::read_template(path)?.render(&path.display().to_string(), summary),
+        Some(template) => template.render(summary),
         None => Ok(report::terminal::render(summary, report::terminal::width(), color.on(&std::io::stdout()))),
     }
 }

@@ -68,10 +68,13 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     let form = arguments.form.or_else(|| arguments.json.then(|| report::form("json")).flatten());
     match form {
         Some(form) => print(&format!("{}\n", (form.render)(summary).trim_end_matches('\n'))),
-        None => match page(summary, arguments.template.as_deref(), color) {
-            Ok(page) => print(&page),
-            Err(message) => return refuse(&message),
-        },
+        None => {
+            let template = arguments.template.as_deref().map(runner::read_template).transpose();
+            match template.and_then(|template| page(summary, template.as_ref(), color)) {
+                Ok(page) => print(&page),
+                Err(message) => return refuse(&message),
+            }
+        }
     }
     if let Some(why) = &summary.partial {
         complain(&format!("warning: {} is partial: {why}", arguments.file.display()));

@@ -125,10 +125,13 @@ impl Args {
 }
 
 pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
-    if let Err(message) = arguments.template.as_deref().map_or(Ok(()), |path| runner::read_template(path).map(drop)) {
-        complain(&format!("error: {message}"));
-        return code(judge::ExitCode::NotStarted);
-    }
+    let template = match arguments.template.as_deref().map(runner::read_template).transpose() {
+        Ok(template) => template,
+        Err(message) => {
+            complain(&format!("error: {message}"));
+            return code(judge::ExitCode::NotStarted);
+        }
+    };
     let options = RunOptions {
         script: arguments.script.clone(),
         env: arguments.env.clone(),
@@ -151,7 +154,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     };
     match runner::run(&options) {
         Ok(summary) => {
-            match page(&summary, arguments.template.as_deref(), color) {
+            match page(&summary, template.as_ref(), color) {
                 Ok(page) => print(&page),
                 Err(message) => {
                     complain(&format!("error: {message}"));

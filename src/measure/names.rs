@@ -20,6 +20,18 @@ pub enum Kind {
     Hop,
 }
 
+impl Kind {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Flow => "flow",
+            Self::Group => "group",
+            Self::Hop => "hop",
+        }
+    }
+}
+
 /// Every kind, in the order of its numbers.
 const KINDS: [Kind; 4] = [Kind::Request, Kind::Flow, Kind::Group, Kind::Hop];
 

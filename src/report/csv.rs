@@ -1,7 +1,7 @@
 //! The report as a table for spreadsheets: a row for each phase, request and class.
 
 use super::{Latency, PhaseSummary, RowSummary, Summary};
-use crate::measure::{Kind, clean_text};
+use crate::measure::clean_text;
 
 /// Statistics of a duration, in the order of their columns.
 const STATISTICS: [&str; 9] = ["min", "mean", "p50", "p75", "p90", "p95", "p99", "p99_9", "max"];
@@ -29,19 +29,13 @@ pub(super) fn render(summary: &Summary) -> String {
 }
 
 fn record(phase: &PhaseSummary, row: &RowSummary) -> Vec<String> {
-    let kind = match row.kind {
-        Kind::Request => "request",
-        Kind::Flow => "flow",
-        Kind::Group => "group",
-        Kind::Hop => "hop",
-    };
     let counts = |pairs: &std::collections::BTreeMap<String, u64>| {
         pairs.iter().map(|(word, n)| format!("{word}={n}")).collect::<Vec<_>>().join(" ")
     };
     let mut cells = vec![
         text(&phase.name),
         phase.warmup.to_string(),
-        kind.to_owned(),
+        row.kind.word().to_owned(),
         text(&row.name),
         row.class.as_deref().map_or_else(String::new, text),
         row.offered.to_string(),

@@ -15,8 +15,7 @@ pub(super) fn render(summary: &Summary) -> String {
     report.add_test_suites(summary.phases.iter().filter(|phase| !phase.checks.is_empty()).map(|phase| {
         let mut suite = TestSuite::new(format!("checks in {}", clean_text(&phase.name)));
         suite.add_test_cases(phase.checks.iter().map(|check| {
-            let of = check.passed + check.failed;
-            let share = percent(check.passed as f64 / of.max(1) as f64);
+            let (of, share) = (check.count(), percent(check.share()));
             let status = if check.failed == 0 {
                 TestCaseStatus::success()
             } else {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     CustomSummary, PhaseSummary, RowSummary, SloSummary, Summary,
-    words::{figure, interval, mark, outcomes, percent, rate, row_name, seconds, us},
+    words::{figure, interval, mark, outcomes, percent, rate, row_name, seconds, short_hash, us},
 };
 use crate::{
     judge::{Severity, Unit, Validity, Verdict},
@@ -126,9 +126,9 @@ fn section(phase: &PhaseSummary) -> String {
         let _ = writeln!(page, "- {} × failed: {}", reason.count, text(&reason.message));
     }
     for check in &phase.checks {
-        let share = percent(check.passed as f64 / (check.passed + check.failed).max(1) as f64);
+        let share = percent(check.share());
         let sign = if check.failed == 0 { "✓" } else { "✗" };
-        let _ = writeln!(page, "- {sign} check {}: {share} of {}", text(&check.name), check.passed + check.failed);
+        let _ = writeln!(page, "- {sign} check {}: {share} of {}", text(&check.name), check.count());
     }
     page.push_str("\n</details>\n\n");
     page
@@ -186,7 +186,7 @@ fn remarks(page: &mut String, summary: &Summary) {
     for (name, value) in &summary.facts {
         let _ = writeln!(page, "- {}: {} (not measured)", text(name), text(value));
     }
-    let hash: String = summary.plan_hash.chars().take(12).collect();
+    let hash = short_hash(summary);
     let targets: Vec<String> = summary.targets.iter().map(|target| text(target)).collect();
     let _ = writeln!(page, "\n<sub>loadr · seed {} · plan {hash} · {}</sub>", summary.seed, targets.join(" "));
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
     judge::{Validity, Verdict},
-    measure::{Kind, clean_text},
+    measure::clean_text,
 };
 
 /// Percentiles as Prometheus names them.
@@ -108,13 +108,7 @@ fn seconds(us: f64) -> String {
 }
 
 fn labels<'a>(phase: &'a PhaseSummary, row: &'a RowSummary) -> Vec<(&'static str, &'a str)> {
-    let kind = match row.kind {
-        Kind::Request => "request",
-        Kind::Flow => "flow",
-        Kind::Group => "group",
-        Kind::Hop => "hop",
-    };
-    vec![("phase", &phase.name), (kind, &row.name), ("class", row.class.as_deref().unwrap_or(""))]
+    vec![("phase", &phase.name), (row.kind.word(), &row.name), ("class", row.class.as_deref().unwrap_or(""))]
 }
 
 #[derive(Debug, Default)]

@@ -10,7 +10,10 @@ const NAME: &str = "template";
 
 /// A template that was read.
 #[derive(Debug)]
-pub struct Template(Environment<'static>);
+pub struct Template {
+    file: String,
+    environment: Environment<'static>,
+}
 
 impl Template {
     /// Parses `text`; `file` names it in messages, and its ending tells what is escaped: `.html` and `.xml` are
@@ -35,16 +38,16 @@ impl Template {
         });
         environment.add_filter("percent", |share: f64| words::percent(share));
         environment.add_template_owned(NAME, text).map_err(|error| explain(file, &error))?;
-        Ok(Self(environment))
+        Ok(Self { file: file.to_owned(), environment })
     }
 
     /// Renders a summary. The template's variables are the fields of the JSON summary.
     ///
     /// # Errors
     /// What the template asks for is not there, or it does not end.
-    pub fn render(&self, file: &str, summary: &Summary) -> Result<String, String> {
-        let template = self.0.get_template(NAME).map_err(|error| explain(file, &error))?;
-        template.render(Value::from(Serde(summary))).map_err(|error| explain(file, &error))
+    pub fn render(&self, summary: &Summary) -> Result<String, String> {
+        let explained = |error| explain(&self.file, &error);
+        self.environment.get_template(NAME).and_then(|it| it.render(Value::from(Serde(summary)))).map_err(explained)
     }
 }
 
@@ -60,7 +63,7 @@ mod tests {
     use crate::report::samples::{healthy, hostile};
 
     fn rendered(file: &str, text: &str) -> Result<String, String> {
-        Template::parse(file, text.to_owned())?.render(file, &healthy())
+        Template::parse(file, text.to_owned())?.render(&healthy())
     }
 
     #[test]
@@ -84,7 +87,7 @@ mod tests {
     fn markup_is_escaped_where_the_file_is_markup() {
         let show = |file: &str| {
             let template = Template::parse(file, "{{ title }}".to_owned()).expect("parses");
-            template.render(file, &hostile()).expect("renders")
+            template.render(&hostile()).expect("renders")
         };
         assert!(show("a.md").contains("<script>"));
         assert!(!show("a.html").contains("<script>"));

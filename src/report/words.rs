@@ -1,6 +1,6 @@
 //! Figures as people read them: the same words in every form.
 
-use super::{Latency, PhaseSummary, RowSummary};
+use super::{Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
     judge::{Unit, Verdict},
@@ -71,6 +71,11 @@ pub(super) fn outcomes(phase: &PhaseSummary) -> Vec<(&'static str, u64)> {
     ];
     let always = |word: &str| matches!(word, "offered" | "ok");
     counts.into_iter().filter(|(word, n)| *n > 0 || always(word)).collect()
+}
+
+/// As much of the plan's hash as tells two plans apart.
+pub(super) fn short_hash(summary: &Summary) -> String {
+    summary.plan_hash.chars().take(12).collect()
 }
 
 /// A sign for a verdict.

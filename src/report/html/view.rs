@@ -155,7 +155,7 @@ fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
         bad(format!("{} × failed: {}", reason.count, clean_text(&reason.message)));
     }
     for check in &phase.checks {
-        let share = percent(check.passed as f64 / (check.passed + check.failed).max(1) as f64);
+        let share = percent(check.share());
         let text =
             format!("check {}: {} passed, {} failed ({share})", clean_text(&check.name), check.passed, check.failed);
         remarks.push(Remark { tone: if check.failed == 0 { "pass" } else { "fail" }, text });

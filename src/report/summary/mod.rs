@@ -263,6 +263,18 @@ pub struct CheckSummary {
     pub failed: u64,
 }
 
+impl CheckSummary {
+    /// How often it was made.
+    pub const fn count(&self) -> u64 {
+        self.passed + self.failed
+    }
+
+    /// The share that held.
+    pub fn share(&self) -> f64 {
+        self.passed as f64 / self.count().max(1) as f64
+    }
+}
+
 /// An entry of a phase's mix.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MixSummary {

@@ -19,11 +19,8 @@ use text::{clean, wrap};
 pub use trial::render_trial;
 pub use width::width;
 
-use super::{CustomSummary, Summary};
-use crate::{
-    clock::format_nanos,
-    judge::{Severity, Unit, Validity, Verdict},
-};
+use super::{CustomSummary, Summary, words};
+use crate::judge::{Severity, Unit, Validity, Verdict};
 
 /// Narrower than this, lines are cut.
 const WIDTH_MIN: usize = 20;
@@ -145,15 +142,15 @@ fn custom(page: &mut Page, metrics: &[CustomSummary]) {
                 format!("{}  {}, from {} to {}", clean(name), number(*last), number(*min), number(*max))
             }
             CustomSummary::Timing { name, us } => {
-                let us_text = |value: Option<u64>| value.map_or("–".to_owned(), |us| format_nanos(us * 1_000));
+                let shown = |figure: &str| words::figure(us, figure);
                 format!(
                     "{}  {} times, p50 {}, p95 {}, p99 {}, max {}",
                     clean(name),
                     us.count,
-                    us_text(us.p50),
-                    us_text(us.p95),
-                    us_text(us.p99),
-                    us_text(us.max)
+                    shown("p50"),
+                    shown("p95"),
+                    shown("p99"),
+                    shown("max")
                 )
             }
         };
@@ -182,7 +179,7 @@ fn remarks(page: &mut Page, summary: &Summary) {
         }
     }
     page.blank();
-    let hash: String = summary.plan_hash.chars().take(12).collect();
+    let hash = words::short_hash(summary);
     page.prose(0, Tone::Dim, &format!("seed {} · plan {hash} · {}", summary.seed, clean(&summary.targets.join(" "))));
 }
 

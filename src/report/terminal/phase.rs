@@ -170,7 +170,7 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
     }
     for check in &phase.checks {
         let (mark, tone) = if check.failed == 0 { ("✓", Tone::Plain) } else { ("✗", Tone::Bad) };
-        let share = Unit::Share.text(check.passed as f64 / (check.passed + check.failed).max(1) as f64);
+        let share = Unit::Share.text(check.share());
         let failed = if check.failed > 0 { format!(", {} failed", check.failed) } else { String::new() };
         page.prose(2, tone, &format!("{mark} check {}: {} passed{failed} ({share})", clean(&check.name), check.passed));
     }
