@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use super::{
-    CustomSummary, PhaseSummary, RowSummary, SloSummary, Summary,
-    words::{figure, interval, mark, outcomes, percent, rate, row_name, seconds, short_hash, us},
+    PhaseSummary, RowSummary, SloSummary, Summary,
+    words::{figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, us},
 };
 use crate::{
-    judge::{Severity, Unit, Validity, Verdict},
+    judge::{Severity, Validity, Verdict},
     measure::clean_text,
 };
 
@@ -130,6 +130,9 @@ fn section(phase: &PhaseSummary) -> String {
         let sign = if check.failed == 0 { "✓" } else { "✗" };
         let _ = writeln!(page, "- {sign} check {}: {share} of {}", text(&check.name), check.count());
     }
+    for custom in &phase.custom {
+        let _ = writeln!(page, "- metric {}: {}", text(custom.name()), metric(custom));
+    }
     page.push_str("\n</details>\n\n");
     page
 }
@@ -166,19 +169,10 @@ fn table(page: &mut String, phase: &PhaseSummary) {
 }
 
 fn remarks(page: &mut String, summary: &Summary) {
-    for metric in &summary.custom {
-        let _ = match metric {
-            CustomSummary::Count { name, value } => writeln!(page, "- {}: {value}", text(name)),
-            CustomSummary::Gauge { name, last, min, max } => {
-                let number = |value: f64| Unit::Any.text(value);
-                let (last, min, max) = (number(*last), number(*min), number(*max));
-                writeln!(page, "- {}: {last}, from {min} to {max}", text(name))
-            }
-            CustomSummary::Timing { name, us } => {
-                let (p50, p95) = (figure(us, "p50"), figure(us, "p95"));
-                writeln!(page, "- {}: {} times, p50 {p50}, p95 {p95}", text(name), us.count)
-            }
-        };
+    if has_sums(summary) {
+        for custom in &summary.custom {
+            let _ = writeln!(page, "- {}, over all phases that count: {}", text(custom.name()), metric(custom));
+        }
     }
     for note in &summary.notes {
         let _ = writeln!(page, "- Note: {}", text(note));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Latency, PhaseSummary, RowSummary, Summary};
+use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
     judge::{Validity, Verdict},
     measure::clean_text,
@@ -37,6 +37,7 @@ pub(super) fn render(summary: &Summary) -> String {
     }
     iterations(&mut page, &summary.phases);
     requests(&mut page, &summary.phases);
+    custom(&mut page, &summary.phases);
     page.text
 }
 
@@ -88,17 +89,39 @@ fn requests(page: &mut Page, phases: &[PhaseSummary]) {
     for (name, about, latency) in durations {
         page.family(name, "summary", about);
         for (phase, row) in rows() {
-            let latency = latency(row);
-            for (quantile, percentile) in QUANTILES {
-                let Some(us) = latency.get(percentile) else { continue };
-                let mut labels = labels(phase, row);
-                labels.push(("quantile", quantile));
-                page.sample(name, &labels, &seconds(us as f64));
+            page.durations(name, &labels(phase, row), latency(row));
+        }
+    }
+}
+
+/// The script's own metrics. Their names are labels: the format takes not every character in a name.
+fn custom(page: &mut Page, phases: &[PhaseSummary]) {
+    let all = || phases.iter().flat_map(|phase| phase.custom.iter().map(move |metric| (phase, metric)));
+    let is_there = |wanted: fn(&CustomSummary) -> bool| all().any(|(_, metric)| wanted(metric));
+    if is_there(|metric| matches!(metric, CustomSummary::Count { .. })) {
+        page.family("loadr_custom_count", "gauge", "Sums of the script's counts.");
+        for (phase, metric) in all() {
+            if let CustomSummary::Count { name, value } = metric {
+                page.sample("loadr_custom_count", &[("phase", &phase.name), ("name", name)], &value.to_string());
             }
-            let labels = labels(phase, row);
-            let sum = latency.mean.unwrap_or(0.0) * latency.count as f64;
-            page.sample(&format!("{name}_sum"), &labels, &seconds(sum));
-            page.sample(&format!("{name}_count"), &labels, &latency.count.to_string());
+        }
+    }
+    if is_there(|metric| matches!(metric, CustomSummary::Gauge { .. })) {
+        page.family("loadr_custom_gauge", "gauge", "The script's gauges: their last, lowest and highest value.");
+        for (phase, metric) in all() {
+            let CustomSummary::Gauge { name, last, min, max } = metric else { continue };
+            for (of, value) in [("last", last), ("min", min), ("max", max)] {
+                let labels = [("phase", phase.name.as_str()), ("name", name), ("of", of)];
+                page.sample("loadr_custom_gauge", &labels, &value.to_string());
+            }
+        }
+    }
+    if is_there(|metric| matches!(metric, CustomSummary::Timing { .. })) {
+        page.family("loadr_custom_seconds", "summary", "The script's timings.");
+        for (phase, metric) in all() {
+            if let CustomSummary::Timing { name, us } = metric {
+                page.durations("loadr_custom_seconds", &[("phase", &phase.name), ("name", name)], us);
+            }
         }
     }
 }
@@ -119,6 +142,18 @@ struct Page {
 impl Page {
     fn family(&mut self, name: &str, kind: &str, about: &str) {
         let _ = writeln!(self.text, "# HELP {name} {about}\n# TYPE {name} {kind}");
+    }
+
+    /// The samples of a distribution in a family of kind `summary`.
+    fn durations(&mut self, name: &str, labels: &[(&str, &str)], latency: &Latency) {
+        for (quantile, percentile) in QUANTILES {
+            let Some(us) = latency.get(percentile) else { continue };
+            let labels = [labels, &[("quantile", quantile)]].concat();
+            self.sample(name, &labels, &seconds(us as f64));
+        }
+        let sum = latency.mean.unwrap_or(0.0) * latency.count as f64;
+        self.sample(&format!("{name}_sum"), labels, &seconds(sum));
+        self.sample(&format!("{name}_count"), labels, &latency.count.to_string());
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {

@@ -1,6 +1,6 @@
 //! Figures as people read them: the same words in every form.
 
-use super::{Latency, PhaseSummary, RowSummary, Summary};
+use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
     judge::{Unit, Verdict},
@@ -46,6 +46,26 @@ pub(super) fn percent(share: f64) -> String {
 /// Seconds, to the millisecond: what a phase took beyond its plan is of interest, its microseconds are not.
 pub(super) fn seconds(value: f64) -> String {
     format_nanos((value * 1e3).round() as Nanos * (SECOND / 1_000))
+}
+
+/// What was measured of one of the script's metrics, without its name.
+pub(super) fn metric(metric: &CustomSummary) -> String {
+    let number = |value: f64| Unit::Any.text(value);
+    match metric {
+        CustomSummary::Count { value, .. } => value.to_string(),
+        CustomSummary::Gauge { last, min, max, .. } => {
+            format!("{}, from {} to {}", number(*last), number(*min), number(*max))
+        }
+        CustomSummary::Timing { us, .. } => {
+            let shown = ["p50", "p95", "p99", "max"].map(|name| format!("{name} {}", figure(us, name)));
+            format!("{} times, {}", us.count, shown.join(", "))
+        }
+    }
+}
+
+/// Whether the metrics of the whole run say more than those of its phases: more than one phase that counts has any.
+pub(super) fn has_sums(summary: &Summary) -> bool {
+    summary.phases.iter().filter(|phase| !phase.warmup && !phase.custom.is_empty()).count() > 1
 }
 
 /// A row's name as a table shows it, without its class.

@@ -18,6 +18,7 @@ mod http;
 mod interruption;
 mod layers;
 mod main_job;
+mod metrics;
 mod output;
 mod real_servers;
 mod run_file;

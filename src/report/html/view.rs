@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use super::charts::{Chart, charts};
 use crate::{
-    judge::Unit,
     measure::clean_text,
     report::{
-        CustomSummary, Latency, PhaseSummary, RowSummary, Summary,
-        words::{figure, interval, outcomes, percent, rate, row_name, seconds, us},
+        Latency, PhaseSummary, RowSummary, Summary,
+        words::{figure, has_sums, interval, metric, outcomes, percent, rate, row_name, seconds, us},
     },
 };
 
@@ -160,6 +159,9 @@ fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
             format!("check {}: {} passed, {} failed ({share})", clean_text(&check.name), check.passed, check.failed);
         remarks.push(Remark { tone: if check.failed == 0 { "pass" } else { "fail" }, text });
     }
+    for custom in &phase.custom {
+        remarks.push(Remark { tone: "dim", text: format!("metric {}: {}", clean_text(custom.name()), metric(custom)) });
+    }
     if phase.connections_opened + phase.connections_reused > 0 {
         let text = format!("connections: {} opened, {} reused", phase.connections_opened, phase.connections_reused);
         remarks.push(Remark { tone: "dim", text });
@@ -169,17 +171,9 @@ fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
 
 /// What concerns the whole run: the script's metrics, notes, facts.
 pub(super) fn remarks(summary: &Summary) -> Vec<String> {
-    let number = |value: f64| Unit::Any.text(value);
-    let custom = summary.custom.iter().map(|metric| match metric {
-        CustomSummary::Count { name, value } => format!("{}: {value}", clean_text(name)),
-        CustomSummary::Gauge { name, last, min, max } => {
-            format!("{}: {}, from {} to {}", clean_text(name), number(*last), number(*min), number(*max))
-        }
-        CustomSummary::Timing { name, us } => {
-            let (p50, p95, p99) = (figure(us, "p50"), figure(us, "p95"), figure(us, "p99"));
-            format!("{}: {} times, p50 {p50}, p95 {p95}, p99 {p99}", clean_text(name), us.count)
-        }
-    });
+    let sums = summary.custom.iter().filter(|_| has_sums(summary));
+    let custom =
+        sums.map(|custom| format!("{}, over all phases that count: {}", clean_text(custom.name()), metric(custom)));
     let notes = summary.notes.iter().map(|note| clean_text(note));
     let facts = summary.facts.iter();
     let facts = facts.map(|(name, value)| format!("{}: {} (not measured)", clean_text(name), clean_text(value)));

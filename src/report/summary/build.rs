@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CheckSummary, CustomSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary,
-    connections::negotiated, rows::rows, timeline::timeline,
+    CheckSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary, connections::negotiated,
+    custom::custom_metrics, rows::rows, timeline::timeline,
 };
 use crate::{
     clock::{Nanos, SECOND},
     judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
-    measure::{Custom, Distribution, Kind, MessageCounts, PhaseFigures, Totals},
+    measure::{Custom, Kind, MessageCounts, PhaseFigures, Totals},
     plan::{Load, Outline, OutlineEntry, Phase},
     report::describe,
 };
@@ -237,6 +237,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
             .iter()
             .map(|(name, counts)| CheckSummary { name: name.to_string(), passed: counts.passed, failed: counts.failed })
             .collect(),
+        custom: custom_metrics(&figures.custom),
         mix: Vec::new(),
         timeline: timeline(input.totals, index),
         connections_opened: figures.connections.opened,
@@ -267,21 +268,4 @@ fn messages(counts: &MessageCounts) -> Vec<MessageSummary> {
         });
     }
     all
-}
-
-fn custom_metrics(custom: &Custom) -> Vec<CustomSummary> {
-    let none = Distribution::default();
-    let name = |name: &str| name.to_owned();
-    let counts = custom.counts.iter().map(|(n, &value)| CustomSummary::Count { name: name(n), value });
-    let gauges = custom.gauges.iter().map(|(n, gauge)| CustomSummary::Gauge {
-        name: name(n),
-        last: gauge.last,
-        min: gauge.min,
-        max: gauge.max,
-    });
-    let timings = custom.timings.iter().map(|(n, timing)| CustomSummary::Timing {
-        name: name(n),
-        us: Box::new(Latency::estimate(timing, &none, &[])),
-    });
-    counts.chain(gauges).chain(timings).collect()
 }

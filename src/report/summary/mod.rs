@@ -3,6 +3,7 @@
 
 mod build;
 mod connections;
+mod custom;
 mod latency;
 mod rows;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod timeline;
 use std::collections::BTreeMap;
 
 pub use build::{PhaseTiming, SummaryInput, phase_views};
+pub use custom::CustomSummary;
 pub use latency::Latency;
 use serde::Serialize;
 pub use timeline::TimelinePoint;
@@ -160,6 +162,8 @@ pub struct PhaseSummary {
     pub hops: Vec<RowSummary>,
     /// Checks by name.
     pub checks: Vec<CheckSummary>,
+    /// The script's own metrics.
+    pub custom: Vec<CustomSummary>,
     /// What the mix asked for, and what was dealt.
     pub mix: Vec<MixSummary>,
     /// Its course over all requests.
@@ -297,35 +301,4 @@ pub struct MessageSummary {
     pub message: String,
     /// How often.
     pub count: u64,
-}
-
-/// One of the script's own metrics.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum CustomSummary {
-    /// `count(name, n)`.
-    Count {
-        /// Its name.
-        name: String,
-        /// The sum.
-        value: u64,
-    },
-    /// `gauge(name, v)`.
-    Gauge {
-        /// Its name.
-        name: String,
-        /// The latest value.
-        last: f64,
-        /// The lowest.
-        min: f64,
-        /// The highest.
-        max: f64,
-    },
-    /// `timing(name, duration)`.
-    Timing {
-        /// Its name.
-        name: String,
-        /// The durations.
-        us: Box<Latency>,
-    },
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{CustomSummary, MessageSummary, PhaseSummary, RowSummary, Summary};
+use super::{MessageSummary, PhaseSummary, RowSummary, Summary};
 
 impl Summary {
     /// Passes each text through `rewrite`, such as one that takes secrets out. Figures stay as they are; so do
@@ -22,12 +22,7 @@ impl Summary {
         for phase in self.phases.iter_mut().chain(&mut self.asides) {
             rewrite_phase(phase, &each);
         }
-        for metric in &mut self.custom {
-            let (CustomSummary::Count { name, .. }
-            | CustomSummary::Gauge { name, .. }
-            | CustomSummary::Timing { name, .. }) = metric;
-            each(name);
-        }
+        self.custom.iter_mut().for_each(|metric| each(metric.name_mut()));
     }
 }
 
@@ -37,6 +32,7 @@ fn rewrite_phase(phase: &mut PhaseSummary, each: &dyn Fn(&mut String)) {
     let rows = phase.requests.iter_mut().chain(&mut phase.hops).chain(&mut phase.flows).chain(&mut phase.groups);
     rows.for_each(|row| rewrite_row(row, each));
     phase.checks.iter_mut().for_each(|check| each(&mut check.name));
+    phase.custom.iter_mut().for_each(|metric| each(metric.name_mut()));
     phase.mix.iter_mut().for_each(|entry| each(&mut entry.name));
     for MessageSummary { place, message, .. } in phase.script_errors.iter_mut().chain(&mut phase.failure_reasons) {
         each(place);

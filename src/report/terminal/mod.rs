@@ -19,8 +19,8 @@ use text::{clean, wrap};
 pub use trial::render_trial;
 pub use width::width;
 
-use super::{CustomSummary, Summary, words};
-use crate::judge::{Severity, Unit, Validity, Verdict};
+use super::{Summary, words};
+use crate::judge::{Severity, Validity, Verdict};
 
 /// Narrower than this, lines are cut.
 const WIDTH_MIN: usize = 20;
@@ -37,7 +37,7 @@ pub fn render(summary: &Summary, width: usize, color: bool) -> String {
     for aside in &summary.asides {
         phase::aside(&mut page, aside);
     }
-    custom(&mut page, &summary.custom);
+    custom(&mut page, summary);
     remarks(&mut page, summary);
     let mut text = page.lines.join("\n");
     text.push('\n');
@@ -128,33 +128,14 @@ fn headline(page: &mut Page, summary: &Summary) {
     }
 }
 
-fn custom(page: &mut Page, metrics: &[CustomSummary]) {
-    if metrics.is_empty() {
+fn custom(page: &mut Page, summary: &Summary) {
+    if !words::has_sums(summary) {
         return;
     }
     page.blank();
-    page.prose(0, Tone::Bold, "metrics of the script");
-    for metric in metrics {
-        let number = |value: f64| Unit::Any.text(value);
-        let text = match metric {
-            CustomSummary::Count { name, value } => format!("{}  {value}", clean(name)),
-            CustomSummary::Gauge { name, last, min, max } => {
-                format!("{}  {}, from {} to {}", clean(name), number(*last), number(*min), number(*max))
-            }
-            CustomSummary::Timing { name, us } => {
-                let shown = |figure: &str| words::figure(us, figure);
-                format!(
-                    "{}  {} times, p50 {}, p95 {}, p99 {}, max {}",
-                    clean(name),
-                    us.count,
-                    shown("p50"),
-                    shown("p95"),
-                    shown("p99"),
-                    shown("max")
-                )
-            }
-        };
-        page.prose(2, Tone::Plain, &text);
+    page.prose(0, Tone::Bold, "metrics of the script, over all phases that count");
+    for metric in &summary.custom {
+        page.prose(2, Tone::Plain, &format!("{}  {}", clean(metric.name()), words::metric(metric)));
     }
 }
 

@@ -174,6 +174,9 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
         let failed = if check.failed > 0 { format!(", {} failed", check.failed) } else { String::new() };
         page.prose(2, tone, &format!("{mark} check {}: {} passed{failed} ({share})", clean(&check.name), check.passed));
     }
+    for metric in &phase.custom {
+        page.prose(2, Tone::Plain, &format!("metric {}: {}", clean(metric.name()), words::metric(metric)));
+    }
     if phase.mix.len() > 1 {
         let entry = |mix: &crate::report::MixSummary| {
             format!("{} {} of {}", clean(&mix.name), percent(mix.achieved), percent(mix.asked))
