@@ -7,9 +7,9 @@ use std::{
 
 use super::{Color, code, complain, print};
 use crate::{
-    judge::{self, PhaseView},
-    report::{self, ComparedRun, Comparison},
-    runner::{self, Replayed},
+    judge, plan,
+    report::{self, Comparison},
+    runner,
 };
 
 /// What `loadr compare` takes.
@@ -30,10 +30,18 @@ pub(super) struct Args {
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
+
+    /// Write a page for a browser to FILE
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Write a comment for a pull request to FILE
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
-    match compare(arguments) {
+    match compare(arguments).and_then(|comparisons| save(arguments, &comparisons).map(|()| comparisons)) {
         Ok(comparisons) => {
             let stdout = std::io::stdout();
             if arguments.json {
@@ -53,82 +61,30 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
 }
 
 fn compare(arguments: &Args) -> Result<Vec<Comparison>, String> {
-    let baseline = side(&arguments.baseline)?;
-    let mut comparisons = Vec::new();
-    for other in &arguments.others {
-        let other = side(other)?;
-        let (a, b) = (views(&baseline), views(&other));
-        comparisons.push(Comparison::of(described(&baseline), described(&other), (&a, &b), arguments.margin));
-    }
-    Ok(comparisons)
+    let baseline = runner::runs(&arguments.baseline)?;
+    let other = |named: &String| Ok(runner::compare_runs(&baseline, &runner::runs(named)?, arguments.margin));
+    arguments.others.iter().map(other).collect()
 }
 
-/// The runs of a side.
-fn side(named: &str) -> Result<Vec<Replayed>, String> {
-    // A file whose name has a comma is itself.
-    let paths: Vec<PathBuf> = if Path::new(named).exists() {
-        vec![PathBuf::from(named)]
-    } else {
-        named.split(',').map(PathBuf::from).collect()
-    };
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            files.extend(run_files(&path)?);
-        } else {
-            files.push(path);
+fn save(arguments: &Args, comparisons: &[Comparison]) -> Result<(), String> {
+    let pages = [
+        (&arguments.html, report::comparisons_html as fn(&[Comparison]) -> String),
+        (&arguments.markdown, report::comparisons_markdown),
+    ];
+    for (path, render) in pages {
+        if let Some(path) = path {
+            write_page(path, &render(comparisons))?;
         }
     }
-    files.iter().map(|file| runner::replay(file)).collect()
+    Ok(())
 }
 
-/// The run files of a folder, by name: those whose names end in `.loadr`.
-pub(super) fn run_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let told = |error: std::io::Error| format!("failed to read {}: {error}", folder.display());
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(told)? {
-        let path = entry.map_err(told)?.path();
-        if path.extension().is_some_and(|extension| extension == "loadr") {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        return Err(format!("{} has no run files\nhelp: their names end in .loadr", folder.display()));
-    }
-    files.sort();
-    Ok(files)
+/// Writes what has been rendered.
+pub(super) fn write_page(path: &Path, page: &str) -> Result<(), String> {
+    std::fs::write(path, page).map_err(|error| format!("failed to write {}: {error}", path.display()))
 }
 
-fn views(side: &[Replayed]) -> Vec<Vec<PhaseView<'_>>> {
-    side.iter().map(Replayed::views).collect()
-}
-
-fn described(side: &[Replayed]) -> Vec<ComparedRun> {
-    let run = |run: &Replayed| {
-        let (manifest, machine) = (&run.manifest, &run.manifest.machine);
-        ComparedRun {
-            file: run.path.display().to_string(),
-            started_at: manifest.started_at.clone(),
-            loadr: manifest.loadr.clone(),
-            plan_hash: manifest.plan_hash.clone(),
-            seed: manifest.seed,
-            verdict: run.summary.verdict,
-            partial: run.summary.partial.clone(),
-            machine: format!(
-                "{}, {}, {} cores",
-                machine.system,
-                machine.cpu.as_deref().unwrap_or(&machine.arch),
-                machine.cores
-            ),
-        }
-    };
-    side.iter().map(run).collect()
-}
-
-fn parse_margin(text: &str) -> Result<f64, String> {
-    let percent = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
-    match percent {
-        Ok(percent) if (0.0..=1_000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("write a percentage, such as 5%".to_owned()),
-    }
+/// `5%`
+pub(super) fn parse_margin(text: &str) -> Result<f64, String> {
+    plan::parse_margin(text).ok_or_else(|| "write a percentage, such as 5%".to_owned())
 }

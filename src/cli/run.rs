@@ -3,7 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use super::{
-    Color, code, complain, complain_of,
+    Color, code,
+    compare::parse_margin,
+    complain, complain_of,
     forms::{page, parse_output},
     print,
     source::parse_pair,
@@ -94,6 +96,18 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
 
+    /// Hold the run against FILE: a run file, a folder of them, or several separated by commas
+    #[arg(long, value_name = "FILE")]
+    baseline: Vec<String>,
+
+    /// A smaller change is none; 5% unless given
+    #[arg(long, value_name = "PERCENT", value_parser = parse_margin)]
+    max_regression: Option<f64>,
+
+    /// A regression against the baseline fails the run
+    #[arg(long)]
+    fail_on_regression: bool,
+
     /// No progress and no notes on standard error
     #[arg(short, long)]
     quiet: bool,
@@ -143,6 +157,9 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         no_teardown: arguments.no_teardown,
         no_preflight: arguments.no_preflight,
         strict: arguments.strict,
+        baseline: arguments.baseline.clone(),
+        fail_on_regression: arguments.fail_on_regression,
+        max_regression: arguments.max_regression,
         quiet: arguments.quiet,
         outputs: arguments.outputs(),
         results: arguments.results.clone(),

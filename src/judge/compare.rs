@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{PhaseView, Selector, Unit, estimate, select};
 use crate::{
@@ -19,7 +19,7 @@ const ERRORS_MARGIN: f64 = 0.005;
 const RUNS_MAX: f64 = 100.0;
 
 /// What a comparison says of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// It got worse, by at least the margin.
@@ -45,7 +45,7 @@ impl Change {
 }
 
 /// A figure of a row, on both sides.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The phase.
     pub phase: String,
@@ -56,7 +56,7 @@ pub struct Compared {
     /// The class of responses; null is the sum over all.
     pub class: Option<String>,
     /// `p50`, `p95`, `p99`, `errors` or `rate`.
-    pub quantity: &'static str,
+    pub quantity: String,
     /// What the two sides are counted in.
     pub unit: Unit,
     /// The baseline's figure; of several runs, the mean (of times and rates, the geometric one).
@@ -127,25 +127,36 @@ struct Figures<'a> {
 
 /// Rows that both sides have, in the baseline's order of phases.
 fn rows(a: &Side<'_>, b: &Side<'_>) -> Vec<Row> {
-    let all = |side: &Side<'_>| {
-        let mut rows = BTreeSet::new();
-        for phase in side.iter().flatten().filter(|phase| !phase.warmup) {
-            for (key, _) in phase.figures.series.iter().filter(|(_, series)| series.offered() > 0) {
-                // No selector names a redirect's hops; their requests are compared as a whole.
-                if key.kind == Kind::Hop {
-                    continue;
-                }
-                rows.insert((phase.name.to_owned(), key.kind, key.name.to_string(), None));
-                let class = key.class.as_deref().map(ToOwned::to_owned);
-                rows.insert((phase.name.to_owned(), key.kind, key.name.to_string(), class));
-            }
-        }
-        rows
-    };
-    let others = all(b);
+    let others = all_rows(b);
     let order: Vec<&str> = a.iter().flatten().map(|phase| phase.name).collect();
-    let mut rows: Vec<Row> = all(a).into_iter().filter(|row| others.contains(row)).collect();
+    let mut rows: Vec<Row> = all_rows(a).into_iter().filter(|row| others.contains(row)).collect();
     rows.sort_by_key(|(phase, ..)| order.iter().position(|name| name == phase));
+    rows
+}
+
+/// Rows that only one of the sides has, each as phase and row: they are compared with nothing.
+pub fn unmatched(a: &Side<'_>, b: &Side<'_>) -> [Vec<(String, String)>; 2] {
+    let (left, right) = (all_rows(a), all_rows(b));
+    let without = |of: &BTreeSet<Row>, other: &BTreeSet<Row>| {
+        let whole = of.difference(other).filter(|(.., class)| class.is_none());
+        whole.map(|(phase, _, name, _)| (phase.clone(), name.clone())).collect()
+    };
+    [without(&left, &right), without(&right, &left)]
+}
+
+fn all_rows(side: &Side<'_>) -> BTreeSet<Row> {
+    let mut rows = BTreeSet::new();
+    for phase in side.iter().flatten().filter(|phase| !phase.warmup) {
+        for (key, _) in phase.figures.series.iter().filter(|(_, series)| series.offered() > 0) {
+            // No selector names a redirect's hops; their requests are compared as a whole.
+            if key.kind == Kind::Hop {
+                continue;
+            }
+            rows.insert((phase.name.to_owned(), key.kind, key.name.to_string(), None));
+            let class = key.class.as_deref().map(ToOwned::to_owned);
+            rows.insert((phase.name.to_owned(), key.kind, key.name.to_string(), class));
+        }
+    }
     rows
 }
 
@@ -211,7 +222,7 @@ fn figures<'a>(side: &Side<'a>, row: &Row, asked: Asked) -> Result<Figures<'a>, 
 fn compared(
     row: &Row,
     asked: Asked,
-    quantity: &'static str,
+    quantity: &str,
     pair: (Result<Figures<'_>, String>, Result<Figures<'_>, String>),
     margin: f64,
     confidence: f64,
@@ -227,7 +238,7 @@ fn compared(
         kind,
         name,
         class,
-        quantity,
+        quantity: quantity.to_owned(),
         unit,
         a: None,
         b: None,

@@ -16,7 +16,7 @@ mod validity;
 mod view;
 mod watch;
 
-pub use compare::{Change, Compared, Side, compare};
+pub use compare::{Change, Compared, Side, compare, unmatched};
 pub use condition::QUANTITIES;
 pub use estimate::percentile_widening;
 pub use evaluate::{SloResult, Verdict, evaluate, holds_now};

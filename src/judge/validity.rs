@@ -1,6 +1,6 @@
 //! Whether the generator did its part: a run in which it was the bottleneck proves nothing of the target.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::PhaseView;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What the figures are worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Validity {
     /// Nothing speaks against them.

@@ -4,6 +4,7 @@
 //! by [`ClosureId`]. Every worker builds its own plan from the same script, and all must hash alike.
 
 mod ascii;
+mod baseline;
 mod draw;
 mod escape;
 mod fake;
@@ -21,6 +22,7 @@ mod timestamp;
 mod tls;
 mod validate;
 
+pub use baseline::{Baseline, MARGIN, parse_margin};
 pub use draw::{DrawContext, DrawError, Drawers, Draws};
 pub use escape::{escape, is_url_safe};
 pub use fake::fake_kinds;
@@ -96,6 +98,9 @@ pub struct Plan {
     /// Where each of [`Plan::slos`] was declared.
     #[serde(skip)]
     pub slo_places: Vec<Place>,
+    /// What the run is held against afterwards.
+    #[serde(skip)]
+    pub baseline: Option<Baseline>,
     /// Runs once before the first phase.
     pub setup: Option<ClosureId>,
     /// Runs once after the last phase.

@@ -2,16 +2,50 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Summary, words::percent};
+use super::{
+    Comparison, Summary,
+    words::{compared, percent},
+};
 use crate::{
-    judge::{ExitCode, Validity, Verdict},
+    judge::{Change, ExitCode, Validity, Verdict},
     measure::clean_text,
 };
+
+/// A case for each figure that was held against the baseline. Where a regression is no failure of the run, it is none
+/// here: pipelines go by the cases.
+fn baseline(comparison: &Comparison) -> TestSuite {
+    let mut suite = TestSuite::new("baseline");
+    for figure in &comparison.figures {
+        let told = compared(figure);
+        let mut said = format!("{} against {}: {}", told.b, told.a, told.change);
+        if !told.interval.is_empty() {
+            said += &format!(", 95 % interval {}", told.interval);
+        }
+        if let Some(why) = &figure.why {
+            said += &format!("; {why}");
+        }
+        let skipped = || {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(clean_text(&format!("{}: {said}", figure.verdict.word())));
+            skipped
+        };
+        let status = match figure.verdict {
+            Change::Improved | Change::Same => TestCaseStatus::success(),
+            Change::Regression if comparison.is_gate => failure(NonSuccessKind::Failure, clean_text(&said)),
+            Change::Regression | Change::Inconclusive => skipped(),
+        };
+        let class = figure.class.as_ref().map_or_else(String::new, |class| format!(" ({class})"));
+        let name = format!("{}: {}{class}: {}", figure.phase, figure.name, figure.quantity);
+        suite.add_test_case(TestCase::new(clean_text(&name), status));
+    }
+    suite
+}
 
 /// Renders the report. An inconclusive SLO is a skipped case, unless the run was strict about it.
 pub(super) fn render(summary: &Summary) -> String {
     let mut report = Report::new(summary.title.as_deref().map_or_else(|| "loadr".to_owned(), clean_text));
     report.add_test_suites([run(summary), slos(summary)]);
+    report.add_test_suites(summary.baseline.iter().map(baseline));
     report.add_test_suites(summary.phases.iter().filter(|phase| !phase.checks.is_empty()).map(|phase| {
         let mut suite = TestSuite::new(format!("checks in {}", clean_text(&phase.name)));
         suite.add_test_cases(phase.checks.iter().map(|check| {
@@ -87,12 +121,23 @@ fn failure(kind: NonSuccessKind, message: String) -> TestCaseStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{healthy, hostile, troubled};
+    use crate::report::samples::{healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_case_for_each_condition_and_check() {
         insta::assert_snapshot!("healthy_junit", render(&healthy()));
         insta::assert_snapshot!("troubled_junit", render(&troubled()));
+    }
+
+    #[test]
+    fn a_regression_fails_its_case_where_it_fails_the_run() {
+        let mut summary = regressed();
+        let page = render(&summary);
+        assert!(page.contains("name=\"sustained: item: p50\"") && page.contains("+50.0%"), "{page}");
+        assert!(page.matches("<failure").count() == summary.baseline.as_ref().map_or(0, |it| it.regressions), "{page}");
+        summary.baseline.iter_mut().for_each(|it| it.is_gate = false);
+        let page = render(&summary);
+        assert!(!page.contains("<failure") && page.contains("regression: "), "{page}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The report as a comment of a pull request: GitHub's Markdown, short, the verdict first, details folded away.
 
+mod comparison;
+
 use std::fmt::Write;
 
 use super::{
-    PhaseSummary, RowSummary, SloSummary, Summary,
+    Comparison, PhaseSummary, RowSummary, SloSummary, Summary,
     words::{figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, us},
 };
 use crate::{
@@ -19,6 +21,9 @@ pub(super) fn render(summary: &Summary) -> String {
     let mut page = String::new();
     headline(&mut page, summary);
     slos(&mut page, &summary.slos);
+    if let Some(baseline) = &summary.baseline {
+        comparison::section(&mut page, baseline);
+    }
     let mut left_out = 0;
     for phase in summary.phases.iter().chain(&summary.asides) {
         let text = section(phase);
@@ -32,6 +37,13 @@ pub(super) fn render(summary: &Summary) -> String {
         let _ = writeln!(page, "{left_out} phases are left out: the comment would be too long.\n");
     }
     remarks(&mut page, summary);
+    page
+}
+
+/// Renders comparisons that stand for themselves.
+pub fn comparisons(comparisons: &[Comparison]) -> String {
+    let mut page = String::from("### Comparison\n\n");
+    comparisons.iter().for_each(|one| comparison::section(&mut page, one));
     page
 }
 
@@ -211,7 +223,7 @@ fn text(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{healthy, hostile, troubled};
+    use crate::report::samples::{healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_healthy_run() {
@@ -224,13 +236,18 @@ mod tests {
     }
 
     #[test]
+    fn a_regression() {
+        insta::assert_snapshot!(render(&regressed()));
+    }
+
+    #[test]
     fn hostile_text_is_text() {
         let page = render(&hostile());
         for forbidden in ["<script", "<img", "](", "@admin", "](http", "\n# ", "http://evil"] {
             assert!(!page.contains(forbidden), "{forbidden:?} in {page}");
         }
         let rows = page.lines().filter(|line| line.starts_with("| ")).map(|line| line.matches('|').count());
-        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 10)), "{page}");
+        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 9 | 10)), "{page}");
     }
 
     #[test]

@@ -22,10 +22,12 @@ pub mod terminal;
 mod trial;
 mod words;
 
-pub use comparison::{ComparedRun, Comparison};
+pub use comparison::{ComparedPhase, ComparedRun, Comparison};
 pub use form::{FORMS, Form, form};
+pub use html::comparisons as comparisons_html;
 pub use json::{comparisons_json, json};
 pub use load::describe;
+pub use markdown::comparisons as comparisons_markdown;
 pub use outlook::{
     Arrival, Count, DataOutlook, Distance, EntryOutlook, Outlook, PhaseOutlook, RunsOut, Schedule, Shape, SloOutlook,
     TargetOutlook,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    Summary,
+    ComparedPhase, ComparedRun, Comparison, PhaseTiming, Summary, phase_views,
     summary::tests::{phase, plan, slo, summary, sustained},
 };
 use crate::{
     clock::{MILLISECOND, SECOND},
+    judge::{ExitCode, Validity},
     measure::{Kind, SampleResult, synthetic::Synthetic},
-    plan::{Load, Phase},
+    plan::{Load, Outline, Phase},
     protocol::ErrorKind,
 };
 
@@ -41,6 +42,44 @@ pub(super) fn healthy() -> Summary {
     plan.notes = vec!["run on a laptop".into()];
     plan.facts = vec![("commit".into(), "abc123".into())];
     summary(&run, &plan, &[None, Some(3_200)])
+}
+
+/// A run that is slower than its baseline.
+pub(super) fn regressed() -> Summary {
+    let side = |slow: u64| {
+        let mut run = Synthetic::new();
+        for second in 0..20 {
+            run.spread(0, "item", 100, slow, 5 * slow);
+            run.request(0, 1, "list", "", SampleResult::Ok, MILLISECOND + second);
+            run.tick();
+        }
+        run
+    };
+    let plan = |rate: u64| plan(&["item", "list"], vec![sustained(rate)], Vec::new());
+    let (old, new) = (side(2), side(3));
+    let [old_outline, new_outline] = [101, 101].map(|rate| Outline::of(&plan(rate)));
+    let timing = PhaseTiming { phase: 0, start: 0, stopped: 20 * SECOND, drained: 20 * SECOND, planned: None };
+    let run = |file: &str, outline: &Outline| ComparedRun {
+        file: file.to_owned(),
+        started_at: "2026-11-21T12:00:00Z".to_owned(),
+        loadr: "0.1.0".to_owned(),
+        plan_hash: "0123".to_owned(),
+        seed: 42,
+        verdict: Validity::Valid,
+        partial: None,
+        machine: "Linux 6.18, x86_64, 2 cores".to_owned(),
+        part: None,
+        phases: ComparedPhase::all(outline),
+    };
+    let sides = (
+        &[phase_views(&old_outline, &old.totals, &[timing])][..],
+        &[phase_views(&new_outline, &new.totals, &[timing])][..],
+    );
+    let runs = (vec![run("main.loadr", &old_outline)], vec![run("this run", &new_outline)]);
+    let comparison = Comparison::of(runs.0, runs.1, sides, 0.05, true);
+    let mut whole = summary(&new, &plan(101), &[Some(2_020)]);
+    (whole.exit_code, whole.exit_meaning) = (ExitCode::Regression.code(), ExitCode::Regression.meaning());
+    Summary { baseline: Some(comparison), ..whole }
 }
 
 /// SLOs that fail, that cannot be said, and that selected nothing.
@@ -134,5 +173,9 @@ pub(super) fn hostile() -> Summary {
     plan.notes = vec![evil.into()];
     plan.facts = vec![(evil.into(), evil.into())];
     plan.title = Some(evil.into());
-    summary(&run, &plan, &[Some(2)])
+    let mut comparison = regressed().baseline;
+    if let Some(comparison) = &mut comparison {
+        comparison.rewrite_texts(&|_| evil.to_owned());
+    }
+    Summary { baseline: comparison, ..summary(&run, &plan, &[Some(2)]) }
 }

@@ -3,7 +3,7 @@
 use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
-    judge::{Unit, Verdict},
+    judge::{Change, Compared, Unit, Verdict},
     measure::Kind,
 };
 
@@ -104,5 +104,50 @@ pub(super) const fn mark(verdict: Verdict) -> &'static str {
         Verdict::Pass => "✓",
         Verdict::Fail => "✗",
         Verdict::Inconclusive => "?",
+    }
+}
+
+/// A sign for what became of a figure.
+pub(super) const fn change_mark(change: Change) -> &'static str {
+    match change {
+        Change::Regression => "✗",
+        Change::Improved => "✓",
+        Change::Same => "=",
+        Change::Inconclusive => "?",
+    }
+}
+
+/// A figure of two sides, for people.
+pub(super) struct ComparedText {
+    pub(super) a: String,
+    pub(super) b: String,
+    pub(super) change: String,
+    pub(super) interval: String,
+}
+
+/// Shares differ by percentage points, everything else by a part of the baseline.
+pub(super) fn compared(figure: &Compared) -> ComparedText {
+    let value = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |value| figure.unit.text(value));
+    let points = if figure.unit == Unit::Share { "pp" } else { "%" };
+    let change = |value: f64| format!("{:+.1}{points}", value * 100.0);
+    let interval = match (figure.low, figure.high) {
+        (Some(low), Some(high)) => format!("{}…{}", change(low), change(high)),
+        _ => String::new(),
+    };
+    ComparedText {
+        a: value(figure.a),
+        b: value(figure.b),
+        change: figure.change.map_or_else(|| NOTHING.to_owned(), change),
+        interval,
+    }
+}
+
+/// The row that a compared figure is of; of a class, its word.
+pub(super) fn compared_name(figure: &Compared) -> String {
+    match (&figure.class, figure.kind) {
+        (Some(class), _) => class.clone(),
+        (None, Kind::Flow) => format!("flow {}", figure.name),
+        (None, Kind::Group) => format!("group {}", figure.name),
+        (None, Kind::Request | Kind::Hop) => figure.name.clone(),
     }
 }

@@ -137,6 +137,9 @@ pub struct End {
     /// `teardown` failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teardown_error: Option<String>,
+    /// What came out when the run was held against its baseline; it has no secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<serde_json::Value>,
 }
 
 impl End {

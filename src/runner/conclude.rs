@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::baseline::Baseline;
 use crate::{
     clock::Nanos,
     engine::{Aside, arrival_plan},
@@ -9,7 +10,7 @@ use crate::{
     measure::Totals,
     pace::Segment,
     plan::{Outline, Phase},
-    report::{PhaseTiming, Summary, SummaryInput, phase_views},
+    report::{ComparedRun, Comparison, PhaseTiming, Summary, SummaryInput, phase_views},
     results::{Cut, End, Timing},
     stats::CONFIDENCE,
 };
@@ -26,6 +27,16 @@ pub(super) struct Ran<'a> {
     pub(super) end: &'a End,
     /// Why the figures are not all that were measured.
     pub(super) partial: Option<&'a str>,
+    pub(super) against: Against<'a>,
+}
+
+/// What the run is held against.
+pub(super) enum Against<'a> {
+    Nothing,
+    /// Runs that have been read, and what is to be said of this one.
+    Baseline(&'a Baseline, ComparedRun),
+    /// What came out when the run ended.
+    Known(Comparison),
 }
 
 pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
@@ -44,13 +55,20 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
     let views = phase_views(outline, ran.totals, &timings);
     let slos = watch.finish(&views, CONFIDENCE);
     let (validity, evidence) = judge::assess(&views, &health(ran));
+    let comparison = match &ran.against {
+        Against::Nothing => None,
+        Against::Known(comparison) => Some(comparison.clone()),
+        Against::Baseline(baseline, run) => {
+            Some(baseline.compare(ComparedRun { verdict: validity, ..run.clone() }, views))
+        }
+    };
     let cut = ran.end.cut.as_ref();
     let ending = Ending {
         aborted: matches!(cut, Some(Cut::Aborted(_))),
         interrupted: matches!(cut, Some(Cut::Interrupted)) || ran.partial.is_some(),
         script_failed_everywhere: matches!(cut, Some(Cut::SetupFailed(_))) || failed_everywhere(ran),
         strict: ran.strict,
-        ..Ending::default()
+        regressed: comparison.as_ref().is_some_and(Comparison::fails),
     };
     let mut notes = ran.end.notes.clone();
     if let Some(error) = &ran.end.teardown_error {
@@ -73,6 +91,7 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         slos: &slos,
         validity,
         evidence: &evidence,
+        baseline: comparison.as_ref(),
         seed: ran.seed,
         plan_hash: ran.plan_hash,
         exit: judge::exit_code(validity, &slos, ending),

@@ -1,12 +1,35 @@
 //! The manifest of a run, from what is known at its start.
 
-use super::{RunOptions, health};
+use std::path::Path;
+
+use super::{
+    RunOptions, health,
+    runs::{machine_text, part_text},
+};
 use crate::{
+    judge::Validity,
     pace::Segment,
     plan::{Outline, Plan},
+    report::{ComparedPhase, ComparedRun},
     results::{FORMAT, Machine, Manifest, SourceScript, VERSION, utc},
     script::Redactor,
 };
+
+/// What a comparison says of the run, but for what its figures are worth.
+pub(super) fn compared(facts: &Facts<'_>, file: Option<&Path>) -> ComparedRun {
+    ComparedRun {
+        file: file.map_or_else(|| "this run".to_owned(), |file| file.display().to_string()),
+        started_at: utc(facts.started_at_ms),
+        loadr: env!("CARGO_PKG_VERSION").to_owned(),
+        plan_hash: facts.plan.hash(),
+        seed: facts.seed,
+        verdict: Validity::Valid,
+        partial: None,
+        machine: machine_text(&machine()),
+        part: part_text(&[(facts.segment.index, facts.segment.count)]),
+        phases: ComparedPhase::all(facts.outline),
+    }
+}
 
 pub(super) struct Facts<'a> {
     pub(super) options: &'a RunOptions,

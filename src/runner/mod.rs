@@ -1,6 +1,7 @@
 //! The composition root: loads a script, opens the outputs, starts the workers, conducts them, and hands what
 //! they measured to the judges and the reporters.
 
+mod baseline;
 mod conclude;
 mod conduct;
 mod demo;
@@ -14,6 +15,7 @@ mod preflight;
 mod progress;
 mod record;
 mod replay;
+mod runs;
 mod scout;
 mod thread;
 mod trial;
@@ -29,12 +31,14 @@ pub use outlook::{OutlookOptions, outlook};
 pub use output::{Output, Outputs, read_template};
 use rand::Rng;
 pub use replay::{Replayed, open, replay};
+pub use runs::{compare_runs, run_files, runs};
 pub use scout::{ScriptOptions, check};
 use tokio::sync::mpsc::unbounded_channel;
 pub use trial::{TrialOptions, try_out};
 
 use self::{
-    conclude::{Ran, conclude, planned_arrivals},
+    baseline::Baseline,
+    conclude::{Against, Ran, conclude, planned_arrivals},
     conduct::{Conductor, View, Watcher},
     demo::Demo,
     endpoints::endpoints,
@@ -78,6 +82,12 @@ pub struct RunOptions {
     pub no_preflight: bool,
     /// Inconclusive SLOs are not good enough.
     pub strict: bool,
+    /// Run files, and folders of them, that the run is held against; they win over the script's.
+    pub baseline: Vec<String>,
+    /// A regression against the baseline fails the run.
+    pub fail_on_regression: bool,
+    /// A smaller change is none, as a share of the baseline; wins over the script's.
+    pub max_regression: Option<f64>,
     /// No progress and no notes on standard error.
     pub quiet: bool,
     /// Files that the report is written to.
@@ -128,6 +138,7 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
     if options.demo {
         scout::takes_its_target(&plan)?;
     }
+    let baseline = Baseline::open(options, &plan)?;
     let outputs = Outputs::create(&options.outputs).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     let out = options.results.as_deref().map(create_named).transpose()?;
     let guard = AddressGuard::new(&options.allow_target);
@@ -176,14 +187,14 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
     let conducted = conduct(&plan, &outline, options, clock, assignments.collect(), &mut watchers, &mut watch)?;
     let Watchers { progress, recording } = watchers;
     progress.finish();
-    let end = end_of(&conducted, &outline, whole, seed);
-    let saved = recording.map(|recording| {
-        let path = recording.path.clone();
-        (path, recording.finish(&conducted.totals, &conducted.timings, &end))
-    });
-    if let Some(Cut::Broken(message)) = &conducted.cut {
-        return Err(NotRun::new(ExitCode::Internal, redactor.redact(message)));
-    }
+    let mut end = end_of(&conducted, &outline, whole, seed);
+    let against = match &baseline {
+        Some(baseline) => {
+            let file = recording.as_ref().map(|recording| recording.path.as_path());
+            Against::Baseline(baseline, manifest::compared(&facts, file))
+        }
+        None => Against::Nothing,
+    };
     let ran = Ran {
         outline: &outline,
         plan_hash: &plan.hash(),
@@ -193,8 +204,19 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         timings: &conducted.timings,
         end: &end,
         partial: None,
+        against,
     };
     let mut summary = conclude(&ran, &watch);
+    summary.rewrite_texts(&|text| redactor.redact(text).into_owned());
+    // Plain data with text keys: it always has a form in JSON.
+    end.comparison = summary.baseline.as_ref().and_then(|comparison| serde_json::to_value(comparison).ok());
+    let saved = recording.map(|recording| {
+        let path = recording.path.clone();
+        (path, recording.finish(&conducted.totals, &conducted.timings, &end))
+    });
+    if let Some(Cut::Broken(message)) = &conducted.cut {
+        return Err(NotRun::new(ExitCode::Internal, redactor.redact(message)));
+    }
     match saved {
         Some((path, Ok(()))) => progress.note(&format!("the run is in {}", path.display())),
         Some((path, Err(error))) => {
@@ -204,7 +226,6 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
         }
         None => {}
     }
-    summary.rewrite_texts(&|text| redactor.redact(text).into_owned());
     outputs.write(&summary, &redactor).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     drop(demo);
     Ok(summary)
@@ -240,6 +261,7 @@ fn end_of(conducted: &Conducted, outline: &Outline, segment: Segment, seed: u64)
         clock_gaps: conducted.gaps.len() as u64,
         notes: conducted.notes.clone(),
         teardown_error: conducted.teardown_error.clone(),
+        comparison: None,
     }
 }
 

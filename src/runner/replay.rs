@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    conclude::{Ran, conclude, planned_arrivals},
+    conclude::{Against, Ran, conclude, planned_arrivals},
     conduct::longest_window,
     timings_at,
 };
@@ -101,8 +101,15 @@ pub fn replay(path: &Path) -> Result<Replayed, String> {
             timings: &loaded.timings,
             end: &end,
             partial: loaded.partial.as_deref(),
+            against: known(&end),
         },
         &watch,
     );
     Ok(Replayed { path: path.to_owned(), manifest, outline, totals: loaded.totals, timings: loaded.timings, summary })
+}
+
+/// What came out when the run was held against its baseline. What another version of loadr wrote may be unknown.
+fn known(end: &End) -> Against<'_> {
+    let comparison = end.comparison.clone().and_then(|comparison| serde_json::from_value(comparison).ok());
+    comparison.map_or(Against::Nothing, Against::Known)
 }

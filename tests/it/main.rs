@@ -7,6 +7,7 @@ mod harness;
 
 mod author;
 mod bad_input;
+mod baseline;
 mod bodies;
 mod comparison;
 mod cookies;

@@ -2,6 +2,7 @@
 
 mod chart;
 mod charts;
+mod comparison;
 mod scale;
 mod view;
 
@@ -11,10 +12,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, value::Serde};
 use sha2::{Digest, Sha256};
 
-use super::Summary;
+use self::comparison::Names;
+use super::{Comparison, Summary};
 use crate::measure::clean_text;
 
 const PAGE: &str = include_str!("page.html");
+const DOCUMENT: &str = include_str!("document.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
@@ -34,13 +37,36 @@ pub(super) fn render(summary: &Summary) -> String {
         version => env!("CARGO_PKG_VERSION"),
         phases => Value::from(Serde(view::phases(summary))),
         remarks => view::remarks(summary),
+        baseline => summary.baseline.as_ref().map(|it| comparison::part(it, Names::BASELINE)),
         style => STYLE,
         script => SCRIPT,
         style_hash => hash(STYLE),
         script_hash => hash(SCRIPT),
     };
-    // The template is part of the program, and a test renders every kind of summary with it.
-    ENVIRONMENT.render_str(PAGE, values).unwrap_or_else(|error| format!("<!doctype html><p>{error}</p>"))
+    filled(PAGE, values)
+}
+
+/// A page about comparisons alone.
+pub fn comparisons(comparisons: &[Comparison]) -> String {
+    comparison::page(comparisons, Names::FILES)
+}
+
+/// A whole page around what was made already.
+fn document(title: &str, word: &str, body: &str) -> String {
+    let values = context! {
+        title, word, body,
+        version => env!("CARGO_PKG_VERSION"),
+        style => STYLE,
+        script => SCRIPT,
+        style_hash => hash(STYLE),
+        script_hash => hash(SCRIPT),
+    };
+    filled(DOCUMENT, values)
+}
+
+fn filled(template: &str, values: Value) -> String {
+    // The templates are part of the program, and tests render every kind of page with them.
+    ENVIRONMENT.render_str(template, values).unwrap_or_else(|error| format!("<!doctype html><p>{error}</p>"))
 }
 
 /// What a content security policy calls a text by.
@@ -51,16 +77,31 @@ fn hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{classes, down, healthy, hostile, troubled};
+    use crate::report::samples::{classes, down, healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_page_of_every_kind_of_run() {
-        for summary in [healthy(), troubled(), down(), classes(), hostile()] {
+        for summary in [healthy(), troubled(), down(), classes(), regressed(), hostile()] {
             let page = render(&summary);
             assert!(page.trim_end().ends_with("</html>"), "{page}");
             assert!(page.contains(&format!("id=\"verdict\">{}<", summary.verdict.word())));
             assert_eq!(page.matches("<section>").count(), summary.phases.len() + summary.asides.len());
             assert!(!page.contains("none</td>"), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_is_shown_with_its_verdicts_as_words() {
+        let summary = regressed();
+        let whole = render(&summary);
+        let alone = comparisons(&[summary.baseline.expect("one was made")]);
+        for page in [whole, alone] {
+            for part in
+                ["id=\"comparison\">REGRESSION<", "class=\"left regression\">✗ regression", "main.loadr", "+50.0%"]
+            {
+                assert!(page.contains(part), "{part}: {page}");
+            }
+            assert!(page.trim_end().ends_with("</html>") && page.contains("default-src 'none'"), "{page}");
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
     measure::{Custom, Kind, MessageCounts, PhaseFigures, Totals},
     plan::{Load, Outline, OutlineEntry, Phase},
-    report::describe,
+    report::{Comparison, describe},
 };
 
 /// When a phase ran.
@@ -62,6 +62,8 @@ pub struct SummaryInput<'a> {
     pub seed: u64,
     /// The plan's hash.
     pub plan_hash: &'a str,
+    /// The run held against its baseline.
+    pub baseline: Option<&'a Comparison>,
     /// The code the command will end with.
     pub exit: ExitCode,
     /// Why the run ended before its plan did.
@@ -117,6 +119,7 @@ impl Summary {
             targets: outline.targets.clone(),
             unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),
+            baseline: input.baseline.cloned(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
             asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
             custom: custom_metrics(&custom),

@@ -22,6 +22,7 @@ pub use timeline::TimelinePoint;
 use crate::{
     judge::{Evidence, ExitCode, Unit, Validity, Verdict},
     measure::Kind,
+    report::Comparison,
 };
 
 /// Everything a report shows.
@@ -51,6 +52,8 @@ pub struct Summary {
     pub unverified: Vec<String>,
     /// One entry for each condition of each SLO.
     pub slos: Vec<SloSummary>,
+    /// The run held against its baseline, where it has one.
+    pub baseline: Option<Comparison>,
     /// Phases that ran, in the plan's order.
     pub phases: Vec<PhaseSummary>,
     /// What was measured outside of phases (setup, logins, teardown); counts in no total and no SLO.

@@ -116,6 +116,7 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         evidence: &evidence,
         seed: 42,
         plan_hash: "0123456789abcdef0123456789abcdef",
+        baseline: None,
         exit: exit_code(validity, &slos, Ending::default()),
         ended_early: None,
         partial: None,

@@ -19,6 +19,7 @@ impl Summary {
             each(&mut slo.target);
             slo.why.iter_mut().for_each(each);
         }
+        self.baseline.iter_mut().for_each(|baseline| baseline.rewrite_texts(rewrite));
         for phase in self.phases.iter_mut().chain(&mut self.asides) {
             rewrite_phase(phase, &each);
         }

@@ -31,6 +31,9 @@ pub fn render(summary: &Summary, width: usize, color: bool) -> String {
     let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
     headline(&mut page, summary);
     slo::table(&mut page, &summary.slos);
+    if let Some(baseline) = &summary.baseline {
+        comparison::section(&mut page, baseline);
+    }
     for phase in &summary.phases {
         phase::section(&mut page, phase);
     }

@@ -9,7 +9,7 @@ use crate::{
     measure::synthetic::Synthetic,
     plan::Load,
     report::{
-        samples::{classes, down, healthy, hostile, troubled},
+        samples::{classes, down, healthy, hostile, regressed, troubled},
         summary::tests::{phase, plan, slo, summary, sustained},
     },
 };
@@ -34,6 +34,11 @@ fn a_healthy_run() {
 #[test]
 fn a_failing_slo_and_an_inconclusive_one() {
     insta::assert_snapshot!("failing_80", shown(&troubled(), 80));
+}
+
+#[test]
+fn a_run_that_is_slower_than_its_baseline() {
+    insta::assert_snapshot!("regressed_100", shown(&regressed(), 100));
 }
 
 #[test]

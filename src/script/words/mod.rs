@@ -1,6 +1,7 @@
 //! The words of the script language, one table for each thing they belong to. The tables are the registry:
 //! the engine, the messages about unknown words and the reference of the language all read them.
 
+mod baseline;
 pub(super) mod bodies;
 pub(super) mod csv_options;
 pub(super) mod data;
@@ -56,6 +57,7 @@ const TABLES: &[&[Word]] = &[
     mix::WORDS,
     phase::WORDS,
     slo::WORDS,
+    baseline::WORDS,
     other::WORDS,
     unavailable::WORDS,
     defaults::WORDS,

@@ -38,7 +38,6 @@ pub(super) const WORDS: &[Word] = &[
         "name: string, request: Request, path: string, every: Duration",
         "Sampling a value of a response.",
     ),
-    word(Global, "baseline", "file: string, options: map", "Comparing with an earlier run."),
     word(Global, "grades", "limits: map", "A grade column."),
 ];
 
