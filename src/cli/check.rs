@@ -13,6 +13,10 @@ use crate::{
 
 /// What `loadr check` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr check mix.rhai\n  \
+    loadr check --quiet load/*.rhai\n  \
+    loadr check --format json mix.rhai | jq '.[].message'")]
 pub(super) struct Args {
     /// Scenarios
     #[arg(value_name = "SCRIPT", required = true)]

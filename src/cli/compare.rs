@@ -14,6 +14,10 @@ use crate::{
 
 /// What `loadr compare` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr compare main.loadr branch.loadr\n  \
+    loadr compare main-1.loadr,main-2.loadr branch-1.loadr,branch-2.loadr\n  \
+    loadr compare runs/main runs/branch --margin 10% --json")]
 pub(super) struct Args {
     /// The baseline: a run file, a folder of run files, or several files separated by commas
     #[arg(value_name = "A")]

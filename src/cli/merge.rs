@@ -11,6 +11,8 @@ use crate::{
 
 /// What `loadr merge` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr merge whole.loadr part-1.loadr part-2.loadr && loadr report whole.loadr")]
 pub(super) struct Args {
     /// The run file to write; it must not exist
     #[arg(value_name = "OUT")]

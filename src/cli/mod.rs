@@ -4,6 +4,8 @@ mod attempt;
 mod check;
 mod compare;
 mod completions;
+mod definitions;
+mod docs;
 mod forms;
 mod lab;
 mod man;
@@ -27,9 +29,16 @@ use clap::{
 
 use crate::judge;
 
+const EXAMPLES: &str = "Examples:\n  \
+    loadr new mix                    write a commented script, mix.rhai\n  \
+    loadr try mix.rhai --demo        one iteration of each entry, with requests and responses\n  \
+    loadr run mix.rhai --demo        the whole run, against the embedded lab\n  \
+    loadr report RUN.loadr           its report again, in any form\n  \
+    loadr docs rate                  what a word of the language means";
+
 /// Load testing with scenarios in Rhai: exact rates, per-phase histograms, and a verdict on what they prove.
 #[derive(Debug, Parser)]
-#[command(name = "loadr", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "loadr", version, propagate_version = true, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Cli {
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -59,6 +68,10 @@ enum Command {
     Check(check::Args),
     /// Start the embedded target server
     Lab(crate::lab::LabOptions),
+    /// Look a word of the script language up
+    Docs(docs::Args),
+    /// Write the language's definitions, for editors
+    Definitions(definitions::Args),
     /// Print a shell's completions
     Completions(completions::Args),
     /// Print the manual page, or write all of them
@@ -112,6 +125,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, cli.color),
         Command::Check(arguments) => check::run(&arguments, cli.color),
         Command::Lab(options) => lab::run(options),
+        Command::Docs(arguments) => docs::run(&arguments, cli.color),
+        Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }

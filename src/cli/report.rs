@@ -23,6 +23,11 @@ use crate::{
 
 /// What `loadr report` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr report mix-20260101-120000.loadr\n  \
+    loadr report RUN.loadr --form markdown\n  \
+    loadr report RUN.loadr -o html=report.html -o csv=rows.csv\n  \
+    loadr report RUN.loadr --json | jq '.phases[].rate_achieved'")]
 pub(super) struct Args {
     /// The run file
     #[arg(value_name = "FILE")]

@@ -19,6 +19,10 @@ use crate::{
 
 /// What `loadr run` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr run mix.rhai --demo\n  \
+    loadr run mix.rhai -e TARGET=https://shop.example --allow-target shop.example\n  \
+    loadr run mix.rhai --seed 42 --html report.html -o junit=loadr.xml")]
 pub(super) struct Args {
     /// The scenario
     #[arg(value_name = "SCRIPT")]

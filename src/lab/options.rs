@@ -8,6 +8,10 @@ use crate::clock::{ParseUnitError, Rate, parse_duration, parse_rate, parse_size}
 
 /// How the lab listens, what it records, and how it behaves. [`LabOptions::default`] equals no flags at all.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+    loadr lab\n  \
+    loadr lab --port 0 --until-stdin-closes\n  \
+    loadr lab --tls-ca ca.pem")]
 pub struct LabOptions {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]

@@ -87,7 +87,7 @@ fn unknown_function(name: &str, own: &[String], at: &Place) -> Problem {
     let problem = Problem::at(at, format!("there is no function `{name}`")).label("unknown function");
     match nearest(name, functions.chain(own.iter().map(String::as_str))) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
-        None => problem.help("src/docs lists every word of the language"),
+        None => problem.help("`loadr docs` lists every word of the language"),
     }
 }
 
@@ -113,6 +113,6 @@ fn unknown_method(name: &str, on: &str, known: &HashSet<String>, at: &Place) -> 
     match (meant, nearest(name, known.iter().map(String::as_str))) {
         (Some(word), _) => problem.help(format!("did you mean `{}`?", word.name)),
         (None, Some(near)) => problem.help(format!("did you mean `{near}`?")),
-        (None, None) => problem.help("src/docs lists every word of the language"),
+        (None, None) => problem.help("`loadr docs` lists every word of the language"),
     }
 }

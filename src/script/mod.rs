@@ -15,6 +15,7 @@ mod multipart;
 mod phases;
 mod quantity;
 mod redact;
+pub mod reference;
 mod render;
 mod run;
 mod state;
@@ -40,7 +41,7 @@ use rhai::{AST, Engine};
 pub use run::{Runtime, panic_text};
 pub use state::{Closure, ScriptState, Stage};
 pub use words::{
-    Form, Param, Receiver, Stages, TYPES, Word,
+    Form, Guide, Param, Receiver, SUBJECTS, Stages, Subject, TYPES, Word,
     data::{DataHandle, Row},
     generators::GeneratorHandle,
     request::{Extract, Request},

@@ -18,6 +18,7 @@ use super::{
     confine::{Refusal, readable},
     explain::Thrown,
     state::ScriptState,
+    words::Guide,
 };
 use crate::plan::{Problem, suggest};
 
@@ -28,6 +29,8 @@ pub struct StdModule {
     pub name: &'static str,
     /// What it is for: a sentence.
     pub about: &'static str,
+    /// Where the guide explains it.
+    pub guide: Guide,
     /// Its source.
     pub text: &'static str,
 }
@@ -37,29 +40,38 @@ pub const STDLIB: &[StdModule] = &[
     StdModule {
         name: "std/auth",
         about: "Ways to be somebody: bearer, Basic, API keys, login, refresh on 401, OAuth 2.0 client credentials.",
+        guide: guide("`std/auth`: ways to be somebody"),
         text: include_str!("../../stdlib/auth.rhai"),
     },
     StdModule {
         name: "std/check",
         about: "Questions about a response: status family, time budget, shape of a JSON body, header fields.",
+        guide: guide("`std/check`: questions about a response"),
         text: include_str!("../../stdlib/check.rhai"),
     },
     StdModule {
         name: "std/limits",
         about: "Probes a rate limiter: how many pass, what the first 429 says, and whether it is true.",
+        guide: guide("`std/limits`: how a rate limiter behaves"),
         text: include_str!("../../stdlib/limits.rhai"),
     },
     StdModule {
         name: "std/load",
         about: "Ready-made phases: smoke, steady, stress, spike, soak, breakpoint, staircase.",
+        guide: guide("`std/load`: ready-made phases"),
         text: include_str!("../../stdlib/load.rhai"),
     },
     StdModule {
         name: "std/pages",
         about: "Walks through paged listings, by cursor or by offset.",
+        guide: guide("`std/pages`: listings in pages"),
         text: include_str!("../../stdlib/pages.rhai"),
     },
 ];
+
+const fn guide(heading: &'static str) -> Guide {
+    Guide { page: "stdlib.md", heading }
+}
 
 /// A larger module is none, in bytes.
 const MODULE_BYTES_MAX: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use loadr::{
     judge::{ExitCode, QUANTITIES},
     lab::{Lab, LabOptions},
     protocol::ErrorKind,
-    script::{LoadOptions, STDLIB, load_source, words},
+    script::{LoadOptions, STDLIB, load_source, reference, words},
 };
 
 /// What the prose is made of, from the top of the repository.
@@ -312,6 +312,18 @@ fn every_function_of_the_standard_library_is_in_the_guide() {
 }
 
 #[test]
+fn the_reference_is_what_the_program_says() {
+    let made = reference::markdown();
+    let page = guide("reference.md");
+    let differs = page.lines().zip(made.lines()).find(|(page, made)| page != made);
+    assert!(
+        page == made,
+        "src/docs/reference.md is stale; write it anew: `cargo run -- docs --markdown > src/docs/reference.md`\n\
+         first difference (or the length): {differs:?}"
+    );
+}
+
+#[test]
 fn every_word_that_is_not_available_is_listed_as_such() {
     let page = guide("README.md");
     let (_, list) = page.split_once("## What is not there yet").expect("the list of what is not there");
@@ -334,7 +346,7 @@ fn every_kind_of_error_quantity_and_exit_code_is_explained() {
 }
 
 /// The subcommands that help to write scripts.
-const TOOLS: &[&str] = &["new", "try", "plan", "check", "completions", "man"];
+const TOOLS: &[&str] = &["new", "try", "plan", "check", "docs", "definitions", "completions", "man"];
 
 /// The long options that a subcommand says it takes.
 fn options_of(subcommand: &str) -> BTreeSet<String> {

@@ -56,7 +56,7 @@ pub(super) fn function(signature: &str, at: &Place, state: &ScriptState) -> Prob
         let found = first.map_or("nothing", |first| friendly_type(first).unwrap_or(first));
         return problem.help(format!("`{name}` is a method of {}, not of {found}", owners.join(" and of ")));
     }
-    problem.help("src/docs lists every word of the language")
+    problem.help("`loadr docs` lists every word of the language")
 }
 
 /// A function that an imported module does not have, or not with so many arguments.

@@ -1,5 +1,5 @@
-//! The words of the script language, one table for each thing they belong to. The tables are the registry:
-//! the engine, the messages about unknown words and the reference of the language all read them.
+//! The words of the script language, one table for each thing they belong to, gathered in [`SUBJECTS`]. The tables
+//! are the registry: the engine, the messages about unknown words and the reference of the language all read them.
 
 mod baseline;
 pub(super) mod bodies;
@@ -15,6 +15,7 @@ pub(super) mod phase;
 mod phase_draft;
 pub(super) mod request;
 pub(super) mod slo;
+mod subject;
 pub(super) mod target;
 pub(super) mod target_http;
 pub(super) mod target_tls;
@@ -26,7 +27,10 @@ use std::{any::TypeId, cell::Cell, rc::Rc};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-pub use self::word::{Form, Param, Receiver, Stages, TYPES, Word};
+pub use self::{
+    subject::{Guide, SUBJECTS, Subject, guide_to, words},
+    word::{Form, Param, Receiver, Stages, TYPES, Word},
+};
 use super::{
     Fallible,
     call::{Call, place_of},
@@ -41,38 +45,6 @@ pub(super) use self::word::Run;
 
 /// See [`Run::Checked`].
 type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
-
-/// All tables.
-const TABLES: &[&[Word]] = &[
-    generators::WORDS,
-    data::WORDS,
-    encoding::WORDS,
-    target::WORDS,
-    target_http::WORDS,
-    target_tls::WORDS,
-    request::WORDS,
-    bodies::WORDS,
-    request::DEFAULT_WORDS,
-    extract::WORDS,
-    mix::WORDS,
-    phase::WORDS,
-    slo::WORDS,
-    baseline::WORDS,
-    other::WORDS,
-    unavailable::WORDS,
-    defaults::WORDS,
-    units::WORDS,
-    run::VU_WORDS,
-    run::IDENTITY_WORDS,
-    run::RESPONSE_WORDS,
-    run::ELEMENT_WORDS,
-    run::GLOBAL_WORDS,
-];
-
-/// Every word of the language: what is registered, what messages know, what reference pages list.
-pub fn words() -> impl Iterator<Item = &'static Word> + Clone {
-    TABLES.iter().copied().flatten()
-}
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
 fn types() -> [(&'static str, &'static str, &'static str); 22] {

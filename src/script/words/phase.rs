@@ -155,26 +155,36 @@ pub(super) const WORDS: &[Word] = &[
         "arrivals",
         "spacing: string",
         "`.arrivals(\"poisson\")`",
-        "Spacing of an open phase.",
+        "Spacing of an open phase: \"uniform\" unless given, or \"poisson\".",
         |call, phase, args| {
             let choices = [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson)];
             put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.arrivals)
         },
     ),
-    builder("max_in_flight", "n: int", "`.max_in_flight(1000)`", "Cap of an open phase.", |call, phase, args| {
-        put(call, phase, call.count(&args[0], 1), |draft| &mut draft.max_in_flight)
-    }),
-    builder("overflow", "what: string", "`.overflow(\"drop\")`", "What becomes of arrivals beyond the cap.", {
-        |call, phase, args| {
-            let choices = [("queue", Overflow::Queue), ("drop", Overflow::Drop), ("abort", Overflow::Abort)];
-            put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.overflow)
-        }
-    }),
+    builder(
+        "max_in_flight",
+        "n: int",
+        "`.max_in_flight(1000)`",
+        "How many iterations of an open phase may be under way at once; 10 000 unless given.",
+        |call, phase, args| put(call, phase, call.count(&args[0], 1), |draft| &mut draft.max_in_flight),
+    ),
+    builder(
+        "overflow",
+        "what: string",
+        "`.overflow(\"drop\")`",
+        "What becomes of arrivals beyond the cap: \"queue\" unless given, \"drop\" or \"abort\".",
+        {
+            |call, phase, args| {
+                let choices = [("queue", Overflow::Queue), ("drop", Overflow::Drop), ("abort", Overflow::Abort)];
+                put(call, phase, choice(call, &args[0], &choices), |draft| &mut draft.overflow)
+            }
+        },
+    ),
     builder(
         "think",
         "pause: Duration | Generator",
         "`.think(200.ms)` or `.think(normal(200, 50))`",
-        "Pause after an iteration.",
+        "A user's pause after an iteration; a generator is drawn, in milliseconds.",
         {
             |call, phase, args| {
                 let think = match args[0].clone().try_cast::<GeneratorHandle>() {
@@ -185,14 +195,18 @@ pub(super) const WORDS: &[Word] = &[
             }
         },
     ),
-    builder("pace", "cycle: Duration", "`.pace(1.s)`", "Fixed cycle of an iteration.", |call, phase, args| {
-        put(call, phase, positive(call, &args[0]), |draft| &mut draft.pace)
-    }),
+    builder(
+        "pace",
+        "cycle: Duration",
+        "`.pace(1.s)`",
+        "From the start of one iteration of a user to the start of its next.",
+        |call, phase, args| put(call, phase, positive(call, &args[0]), |draft| &mut draft.pace),
+    ),
     builder(
         "throttle",
         "ceiling: Rate",
         "`.throttle(100.per_second)`",
-        "Ceiling on iterations.",
+        "Ceiling on the iterations of a closed phase.",
         |call, phase, args| {
             let rate = call.rate(&args[0]).filter(|rate| {
                 if rate.events == 0 {
@@ -238,10 +252,16 @@ pub(super) const WORDS: &[Word] = &[
             phase
         },
     ),
-    builder("drain", "time: Duration", "`.drain(10.s)`", "How long iterations may finish.", |call, phase, args| {
-        with(phase.clone(), call.duration(&args[0]), |draft, drain| draft.drain = Some(drain));
-        phase
-    }),
+    builder(
+        "drain",
+        "time: Duration",
+        "`.drain(10.s)`",
+        "How long iterations under way may finish; 30 s unless given.",
+        |call, phase, args| {
+            with(phase.clone(), call.duration(&args[0]), |draft, drain| draft.drain = Some(drain));
+            phase
+        },
+    ),
     builder(
         "repeat",
         "values: list, change: Fn(phase, value)",

@@ -110,7 +110,7 @@ pub(super) const WORDS: &[Word] = &[
         takes: "name: string",
         gives: "Extract",
         usage: "`header(\"x-cache\")`",
-        about: "A field of the response, for `.classify` and `.save`.",
+        about: "A header field of the response, for `.classify` and `.save`.",
         stages: Both,
         run: Run::Checked(|call, _, args| match call.fixed_text(&args[0]) {
             Some(name) => Dynamic::from(Extract::From(Source::Header(name.to_lowercase()))),
@@ -140,7 +140,7 @@ pub(super) const WORDS: &[Word] = &[
         "header",
         "name: string, value: any",
         "`.header(\"accept\", \"text/html\")`",
-        "A field.",
+        "A header field.",
         |call, request, args| {
             with(request, |draft| {
                 if let Some((name, value)) = header(call, &args) {
@@ -211,7 +211,7 @@ pub(super) const WORDS: &[Word] = &[
         "expect",
         "status: int | list | string",
         "`.expect(200)`, `.expect([201, 429])` or `.expect(\"2xx\")`",
-        "What is no error.",
+        "Which status is no error: a code, a list, or a family; 2xx and 3xx unless given.",
         {
             |call, request, args| {
                 with(request, |draft| {

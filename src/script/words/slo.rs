@@ -25,7 +25,10 @@ pub(super) const WORDS: &[Word] = &[Word {
     takes: "name: string, options: map",
     gives: "()",
     usage: "`slo(\"fast\", #{ phase: \"main\", p95: \"< 10ms\" })`",
-    about: "What must hold: a row of the SLO table.",
+    about: "What must hold: a row of the SLO table. It is about what `phase`, `request`, `flow`, `group`, `class` or \
+            `status` select, and states conditions on `p50` to `p99.99`, `mean`, `min`, `max`, the same of `service_` and \
+            `ttfb_`, on `errors`, `ok`, `rps`, `goodput`, `count`, `checks`, `check:NAME`, `status:429`, `hit_ratio` or a \
+            metric of your own. `abort: true` ends the run as soon as it is certain to fail, `over: 10.s` judges windows.",
     stages: Plan,
     run: Run::Checked(|call, _, mut args| {
         let options = call.map(args.remove(1), "a map such as #{ p95: \"< 10ms\" }");

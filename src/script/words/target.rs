@@ -49,7 +49,7 @@ pub(super) const WORDS: &[Word] = &[
         "header",
         "name: string, value: any",
         "`.header(\"accept\", \"text/html\")`",
-        "A field of every request.",
+        "A header field of every request.",
         |call, this, args| {
             if let Some((name, value)) = header(call, &args)
                 && let Some(value) = literal(call, &value)

@@ -75,3 +75,16 @@ fn a_misspelt_subcommand_gets_the_right_one() {
         assert!(ended.stderr.contains(&format!("'{right}'")), "{ended}");
     }
 }
+
+#[test]
+fn every_help_has_examples() {
+    for name in subcommands().iter().filter(|name| *name != "help") {
+        let ended = Program::new([name.as_str(), "--help"]).run();
+        assert_eq!(ended.code, Some(0), "{ended}");
+        let (_, examples) = ended.stdout.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} has no examples"));
+        assert!(examples.contains(&format!("loadr {name}")), "{name}: {examples}");
+    }
+    let help = Program::new(["--help"]).run().stdout;
+    let (_, examples) = help.split_once("Examples:\n").expect("examples of the most common commands");
+    assert!(examples.matches("loadr ").count() >= 5, "{examples}");
+}

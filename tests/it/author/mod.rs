@@ -3,5 +3,7 @@
 mod attempt;
 mod check;
 mod command_line;
+mod definitions;
+mod docs;
 mod new;
 mod plan;
