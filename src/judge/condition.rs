@@ -28,6 +28,12 @@ pub const QUANTITIES: &[&str] = &[
     "count",
     "checks",
     "hit_ratio",
+    "hit_p50",
+    "hit_p95",
+    "hit_p99",
+    "miss_p50",
+    "miss_p95",
+    "miss_p99",
 ];
 
 /// What a condition's right-hand side must be.
@@ -56,9 +62,14 @@ impl Quantity {
                 _ => Err(format!("`{status}` is not a status code")),
             };
         }
-        for (prefix, quantity) in
-            [("service_p", Self::Service as fn(u32) -> Self), ("ttfb_p", Self::Ttfb), ("p", Self::Response)]
-        {
+        let percentiles = [
+            ("service_p", Self::Service as fn(u32) -> Self),
+            ("ttfb_p", Self::Ttfb),
+            ("hit_p", Self::Hit),
+            ("miss_p", Self::Miss),
+            ("p", Self::Response),
+        ];
+        for (prefix, quantity) in percentiles {
             if let Some(percent) = name.strip_prefix(prefix)
                 && percent.starts_with(|c: char| c.is_ascii_digit())
             {
@@ -82,7 +93,8 @@ impl Quantity {
 
     fn unit(&self) -> Unit {
         match self {
-            Self::Response(_) | Self::Service(_) | Self::Ttfb(_) | Self::Mean | Self::Min | Self::Max => Unit::Duration,
+            Self::Response(_) | Self::Service(_) | Self::Ttfb(_) | Self::Hit(_) | Self::Miss(_) => Unit::Duration,
+            Self::Mean | Self::Min | Self::Max => Unit::Duration,
             Self::Errors | Self::Ok | Self::Goodput | Self::Checks | Self::Check(_) | Self::HitRatio => Unit::Share,
             Self::Rps => Unit::Rate,
             Self::Count | Self::Status(_) => Unit::Count,

@@ -159,6 +159,8 @@ fn estimate(
             let none = Distribution::default();
             estimate::percentile(&series.ok.ttfb, &none, &selected.blocks, *ppm, limit, confidence)
         }
+        Quantity::Hit(ppm) => of_class(slo, "hit", *ppm, phases, limit, confidence)?,
+        Quantity::Miss(ppm) => of_class(slo, "miss", *ppm, phases, limit, confidence)?,
         Quantity::Mean => estimate::mean(selected, limit, confidence),
         Quantity::Min => extreme(series.ok.response.min(), None)?,
         Quantity::Max => extreme(series.ok.response.max(), series.censored().max())?,
@@ -175,12 +177,7 @@ fn estimate(
             let blocks = counts(selected, |block| block.ok.count_at_most(objective));
             estimate::share(series.ok.response.count_at_most(objective), offered, &blocks, limit, confidence)
         }
-        Quantity::HitRatio if selected.classified == 0 => {
-            return Err("no response was classified: add `.classify(cache_status())` to the requests".to_owned());
-        }
-        Quantity::HitRatio => {
-            estimate::share(selected.hits, selected.classified, &selected.hit_blocks, limit, confidence)
-        }
+        Quantity::HitRatio => selected.cache.ratio(&selected.hit_blocks, limit, confidence)?,
         Quantity::Rps => {
             let answered = series.ok_count() + series.count(FailureKind::Status);
             Estimate::exact(per_second(answered, selected.duration), Unit::PerSecond)
@@ -191,6 +188,24 @@ fn estimate(
         }
         Quantity::Checks | Quantity::Check(_) | Quantity::Custom(_) => unreachable!("answered above"),
     })
+}
+
+/// A percentile of the response time of one class of what the SLO selects.
+fn of_class(
+    slo: &Slo,
+    class: &str,
+    ppm: u32,
+    phases: &[PhaseView<'_>],
+    limit: f64,
+    confidence: f64,
+) -> Result<Estimate, String> {
+    let selector = super::Selector { class: Some(class.to_owned()), ..slo.selector.clone() };
+    let selected = select::select(&selector, phases)?;
+    if !selected.has_samples() {
+        return Err(select::nothing_found(&selector, phases));
+    }
+    let series = &selected.series;
+    Ok(estimate::percentile(&series.ok.response, &series.censored(), &selected.blocks, ppm, limit, confidence))
 }
 
 fn by_status(

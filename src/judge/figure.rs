@@ -136,6 +136,8 @@ impl fmt::Display for Quantity {
             Self::Check(name) => write!(f, "check:{name}"),
             Self::Status(status) => write!(f, "status:{status}"),
             Self::HitRatio => f.write_str("hit_ratio"),
+            Self::Hit(ppm) => write!(f, "hit_{}", percent_word(*ppm)),
+            Self::Miss(ppm) => write!(f, "miss_{}", percent_word(*ppm)),
             Self::Custom(name) => f.write_str(name),
         }
     }

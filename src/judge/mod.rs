@@ -3,6 +3,7 @@
 //! Verdicts have three values. A figure is compared with its target by both ends of its 95 % interval: where
 //! they disagree, the run cannot say, and the result names how many samples would.
 
+mod cache;
 mod compare;
 mod condition;
 mod custom;
@@ -16,6 +17,7 @@ mod validity;
 mod view;
 mod watch;
 
+pub use cache::{CacheCounts, UNKNOWN_DOUBTFUL, UNKNOWN_MAX, counts_as_hit};
 pub use compare::{Change, Compared, Side, compare, unmatched};
 pub use condition::QUANTITIES;
 pub use estimate::percentile_widening;

@@ -1,6 +1,6 @@
 //! What an SLO is about: the rows its selector names, added up.
 
-use super::{PhaseView, Selector};
+use super::{CacheCounts, PhaseView, Selector, counts_as_hit};
 use crate::{
     clock::Nanos,
     measure::{Block, CheckCounts, Custom, Kind, SeriesFigures, SeriesKey},
@@ -10,12 +10,11 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Selected {
     pub(super) series: SeriesFigures,
-    /// Samples of the class `hit`, and of any class that says something.
-    pub(super) hits: u64,
-    pub(super) classified: u64,
+    /// What the classes say of a cache.
+    pub(super) cache: CacheCounts,
     /// Consecutive stretches of time, phase after phase.
     pub(super) blocks: Vec<Block>,
-    /// The same for hits among classified samples.
+    /// Hits and look-ups of the same stretches.
     pub(super) hit_blocks: Vec<(u64, u64)>,
     pub(super) duration: Nanos,
     pub(super) checks: Vec<(String, CheckCounts)>,
@@ -38,29 +37,23 @@ impl Selected {
 pub(super) fn select(selector: &Selector, phases: &[PhaseView<'_>]) -> Result<Selected, String> {
     let chosen = choose_phases(selector, phases)?;
     let mut selected = Selected::default();
+    let mut rows = Vec::new();
     for phase in chosen {
         selected.duration += phase.duration;
         for (key, series) in phase.figures.series.iter().filter(|(key, _)| matches(selector, key)) {
             selected.found_rows = true;
             selected.series.merge(series);
-            if says_something(key) {
-                selected.classified += series.offered();
-                selected.hits += if is_hit(key) { series.offered() } else { 0 };
-            }
+            rows.push((key, series));
         }
         selected.blocks.extend(phase.blocks(|key| matches(selector, key)));
-        let samples = |block: &Block| block.ok.count() + block.failed;
-        let hits = phase.blocks(|key| matches(selector, key) && is_hit(key));
-        let all = phase.blocks(|key| matches(selector, key) && says_something(key));
-        // Stretches without a sample are left out, so the two lists may not align; then neither can be used.
-        if hits.len() == all.len() {
-            selected.hit_blocks.extend(hits.iter().zip(&all).map(|(hit, all)| (samples(hit), samples(all))));
-        }
+        let shares = phase.shares(|key| counts_as_hit(key).filter(|_| matches(selector, key)));
+        selected.hit_blocks.extend(shares.iter().map(|share| (share.part, share.whole)));
         for (name, counts) in &phase.figures.checks {
             selected.checks.push((name.to_string(), *counts));
         }
         selected.custom.merge(&phase.figures.custom);
     }
+    selected.cache = CacheCounts::of(rows);
     Ok(selected)
 }
 
@@ -94,14 +87,6 @@ fn matches(selector: &Selector, key: &SeriesKey) -> bool {
     key.kind == kind
         && name.is_none_or(|name| **name == *key.name)
         && selector.class.as_ref().is_none_or(|class| key.class.as_deref() == Some(class))
-}
-
-fn is_hit(key: &SeriesKey) -> bool {
-    key.class.as_deref() == Some("hit")
-}
-
-fn says_something(key: &SeriesKey) -> bool {
-    key.class.as_deref().is_some_and(|class| class != "unknown")
 }
 
 /// Why a selector found no sample, with a did-you-mean over the rows that there are.

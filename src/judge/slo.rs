@@ -79,8 +79,12 @@ pub enum Quantity {
     Check(String),
     /// Number of responses with this status.
     Status(u16),
-    /// Hits among classified responses.
+    /// Hits among look-ups.
     HitRatio,
+    /// A percentile of the response time of class `hit`, in parts per million.
+    Hit(u32),
+    /// A percentile of the response time of class `miss`, in parts per million.
+    Miss(u32),
     /// A custom metric of the script's, with the statistic asked of it: `name` or `name_p95`.
     Custom(String),
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Nanos,
-    measure::{Block, PhaseFigures, SeriesKey, Totals},
+    measure::{Block, PhaseFigures, SeriesKey, Share, Totals},
 };
 
 /// A phase's figures, and what of its plan they must be held against.
@@ -32,5 +32,10 @@ impl PhaseView<'_> {
     /// The phase in consecutive stretches of time; none without totals.
     pub fn blocks(&self, select: impl FnMut(&SeriesKey) -> bool) -> Vec<Block> {
         self.totals.map_or_else(Vec::new, |totals| totals.blocks(self.index, select))
+    }
+
+    /// A share of the samples answered as expected, in consecutive stretches of time; none without totals.
+    pub fn shares(&self, select: impl FnMut(&SeriesKey) -> Option<bool>) -> Vec<Share> {
+        self.totals.map_or_else(Vec::new, |totals| totals.shares(self.index, select))
     }
 }

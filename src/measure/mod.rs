@@ -33,4 +33,4 @@ pub use quantile::{PPM, Quantile, rank};
 pub use recorder::{Recorder, Snapshot};
 pub use sample::{FailureKind, IterationResult, Sample, SampleResult};
 pub use series::{FailureFigures, OkFigures, SeriesFigures, SeriesKey};
-pub use totals::{Block, Gauges, Stretch, Totals};
+pub use totals::{Block, Gauges, Share, Stretch, Totals};

@@ -56,6 +56,19 @@ pub struct Stretch {
     pub block: Block,
 }
 
+/// How many of some samples are of a kind, in a stretch of a phase's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Its first second, from the run's start.
+    pub start_s: u64,
+    /// Its length.
+    pub seconds: u64,
+    /// Those of the kind.
+    pub part: u64,
+    /// All of them; at least 1.
+    pub whole: u64,
+}
+
 impl Block {
     fn of(series: &SeriesFigures) -> Self {
         Self { ok: series.ok.response.clone(), censored: series.censored_count(), failed: series.failed() }
@@ -192,6 +205,23 @@ impl Totals {
             all.push(Stretch { start_s: number * seconds, seconds, block });
         }
         all
+    }
+
+    /// The samples answered as expected in equal stretches of a phase, at most 128: those of rows that `select` gives
+    /// true for, among those it gives anything for. Stretches without any are left out.
+    pub fn shares(&self, phase: u16, mut select: impl FnMut(&SeriesKey) -> Option<bool>) -> Vec<Share> {
+        let Some(totals) = self.phases.get(&phase) else { return Vec::new() };
+        let seconds = totals.block_seconds;
+        let share = |(&number, rows): (&u64, &BTreeMap<SeriesKey, Block>)| {
+            let mut share = Share { start_s: number * seconds, seconds, part: 0, whole: 0 };
+            for (key, block) in rows {
+                let Some(is_part) = select(key) else { continue };
+                share.whole += block.ok.count();
+                share.part += if is_part { block.ok.count() } else { 0 };
+            }
+            (share.whole > 0).then_some(share)
+        };
+        totals.blocks.iter().filter_map(share).collect()
     }
 
     /// How often a name or class went to `(other)` because there were too many.

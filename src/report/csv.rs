@@ -17,7 +17,19 @@ pub(super) fn render(summary: &Summary) -> String {
     for duration in ["response", "service", "ttfb"] {
         header.extend(STATISTICS.iter().map(|statistic| format!("{duration}_{statistic}_us")));
     }
-    header.extend(["at_least", "errors", "status", "bytes_sent", "bytes_received"].map(String::from));
+    header.extend(
+        [
+            "at_least",
+            "errors",
+            "status",
+            "bytes_sent",
+            "bytes_received",
+            "hit_ratio",
+            "hit_ratio_low",
+            "hit_ratio_high",
+        ]
+        .map(String::from),
+    );
     // Writing into memory cannot fail.
     let _ = writer.write_record(&header);
     for phase in summary.phases.iter().chain(&summary.asides) {
@@ -53,6 +65,10 @@ fn record(phase: &PhaseSummary, row: &RowSummary) -> Vec<String> {
         row.bytes_sent.to_string(),
         row.bytes_received.to_string(),
     ]);
+    let share = |of: fn(&super::CacheSummary) -> Option<f64>| {
+        row.cache.as_ref().and_then(of).map_or_else(String::new, |share| format!("{share:.6}"))
+    };
+    cells.extend([share(|it| it.hit_ratio), share(|it| it.low), share(|it| it.high)]);
     cells
 }
 

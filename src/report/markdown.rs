@@ -125,6 +125,12 @@ fn section(phase: &PhaseSummary) -> String {
     }
     table(&mut page, phase);
     for row in phase.rows().filter(|row| row.class.is_none()) {
+        if let Some(cache) = &row.cache {
+            let _ = writeln!(page, "- {}: {}", text(&row.name), cache.text());
+            for warning in cache.warnings() {
+                let _ = writeln!(page, "  - **Doubtful**: {warning}");
+            }
+        }
         for failure in &row.failures {
             let _ =
                 writeln!(page, "- {} × `{}` in {}: {}", failure.count, failure.kind, text(&row.name), failure.advice);

@@ -34,8 +34,8 @@ pub use outlook::{
 };
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
-    CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary,
-    PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, TimelinePoint, phase_views,
+    CacheSummary, CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary,
+    PhaseSummary, PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, TimelinePoint, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

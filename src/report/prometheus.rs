@@ -37,6 +37,7 @@ pub(super) fn render(summary: &Summary) -> String {
     }
     iterations(&mut page, &summary.phases);
     requests(&mut page, &summary.phases);
+    caches(&mut page, &summary.phases);
     custom(&mut page, &summary.phases);
     page.text
 }
@@ -90,6 +91,42 @@ fn requests(page: &mut Page, phases: &[PhaseSummary]) {
         page.family(name, "summary", about);
         for (phase, row) in rows() {
             page.durations(name, &labels(phase, row), latency(row));
+        }
+    }
+}
+
+/// What the classes of responses say of a cache.
+fn caches(page: &mut Page, phases: &[PhaseSummary]) {
+    let rows = || {
+        let all = phases.iter().flat_map(|phase| phase.rows().map(move |row| (phase, row)));
+        all.filter_map(|(phase, row)| Some((phase, row, row.cache.as_ref()?)))
+    };
+    if rows().next().is_none() {
+        return;
+    }
+    page.family("loadr_cache_hit_ratio", "gauge", "Hits among look-ups, with the ends of the 95 % interval.");
+    for (phase, row, cache) in rows() {
+        for (of, value) in [("value", cache.hit_ratio), ("low", cache.low), ("high", cache.high)] {
+            let Some(value) = value else { continue };
+            let mut labels = labels(phase, row);
+            labels.push(("of", of));
+            page.sample("loadr_cache_hit_ratio", &labels, &value.to_string());
+        }
+    }
+    page.family("loadr_cache_responses", "gauge", "Responses as expected, by what their class says of a cache.");
+    for (phase, row, cache) in rows() {
+        for (outcome, count) in [
+            ("hit", cache.hits),
+            ("miss", cache.misses),
+            ("revalidated", cache.revalidated),
+            ("collapsed", cache.collapsed),
+            ("stale", cache.stale),
+            ("bypass", cache.bypass),
+            ("unknown", cache.unknown),
+        ] {
+            let mut labels = labels(phase, row);
+            labels.push(("outcome", outcome));
+            page.sample("loadr_cache_responses", &labels, &count.to_string());
         }
     }
 }

@@ -137,8 +137,13 @@ fn withheld(rows: &[&RowSummary]) -> String {
 
 fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
     let mut remarks = Vec::new();
+    let rows = || phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none());
+    for (row, cache) in rows().filter_map(|row| Some((row, row.cache.as_ref()?))) {
+        remarks.push(Remark { tone: "", text: format!("{}: {}", clean_text(&row.name), cache.text()) });
+        remarks.extend(cache.warnings().into_iter().map(|text| Remark { tone: "inconclusive", text }));
+    }
     let mut bad = |text: String| remarks.push(Remark { tone: "fail", text });
-    for row in phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none()) {
+    for row in rows() {
         for failure in &row.failures {
             let example =
                 failure.examples.first().map_or_else(String::new, |it| format!(" (such as: {})", clean_text(it)));

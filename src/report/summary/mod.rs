@@ -2,6 +2,7 @@
 //! interface: additions only.
 
 mod build;
+mod cache;
 mod connections;
 mod custom;
 mod latency;
@@ -14,6 +15,7 @@ mod timeline;
 use std::collections::BTreeMap;
 
 pub use build::{PhaseTiming, SummaryInput, phase_views};
+pub use cache::CacheSummary;
 pub use custom::CustomSummary;
 pub use latency::Latency;
 use serde::Serialize;
@@ -244,6 +246,8 @@ pub struct RowSummary {
     pub bytes_received: u64,
     /// The ways it failed, with what the system said of the first few.
     pub failures: Vec<FailureSummary>,
+    /// What its classes say of a cache; only of the sum over all classes, and null where they say nothing.
+    pub cache: Option<CacheSummary>,
 }
 
 /// A way of failing.

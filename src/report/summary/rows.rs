@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FailureSummary, Latency, RowSummary};
+use super::{CacheSummary, FailureSummary, Latency, RowSummary};
 use crate::{
     clock::{Nanos, SECOND},
     measure::{Distribution, Kind, PhaseFigures, SeriesFigures, SeriesKey, Totals},
@@ -54,9 +54,11 @@ pub(super) fn rows(
                 bytes_sent: series.bytes_sent,
                 bytes_received: series.bytes_received,
                 failures: describe_failures(series),
+                cache: None,
             }
         };
-        rows.push(row(None, &sum, &|_| true));
+        let cache = CacheSummary::of(totals, phase, kind, name, &of_name);
+        rows.push(RowSummary { cache, ..row(None, &sum, &|_| true) });
         for (key, series) in &of_name {
             if let Some(class) = &key.class {
                 rows.push(row(Some(class), series, &|other| other.class.as_ref() == Some(class)));

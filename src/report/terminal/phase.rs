@@ -148,6 +148,12 @@ fn latency(latency: &Latency, withheld: &mut BTreeMap<u64, (&'static str, u64)>)
 
 fn details(page: &mut Page, phase: &PhaseSummary) {
     let rows = || phase.rows().filter(|row| row.class.is_none());
+    for (row, cache) in rows().filter_map(|row| Some((row, row.cache.as_ref()?))) {
+        page.prose(2, Tone::Plain, &format!("{}: {}", clean(&row.name), cache.text()));
+        for warning in cache.warnings() {
+            page.prose(4, Tone::Warning, &format!("! {warning}"));
+        }
+    }
     for row in rows() {
         for failure in &row.failures {
             let codes: Vec<String> = row.status.iter().map(|(code, n)| format!("{code} ×{n}")).collect();

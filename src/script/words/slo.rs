@@ -16,7 +16,7 @@ use crate::{
 const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "class", "status"];
 const SETTINGS: &[&str] = &["abort", "over"];
 /// Known, but for parts of loadr that this version does not have.
-const LATER: &[&str] = &["experiment", "monitor", "hit_p50", "hit_p95", "hit_p99", "speedup_p50", "miss_p95"];
+const LATER: &[&str] = &["experiment", "monitor", "speedup_p50", "speedup_p95", "speedup_p99"];
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "slo",
@@ -146,7 +146,7 @@ fn unknown(call: &Call<'_>, key: &str) {
         Some(_) => suggest(key, known(), "option"),
         None => {
             "known: phase, request, flow, group, class, status, abort, over, p50…p99.99, mean, min, max, errors, ok, \
-                 rps, goodput, count, checks, hit_ratio, and metrics named by `count`, `gauge` or `timing`"
+                 rps, goodput, count, checks, hit_ratio, hit_p95, miss_p95, and metrics named by `count`, `gauge` or `timing`"
                 .to_owned()
         }
     };
