@@ -342,7 +342,7 @@ fn changes(runs: u32) {
         for _ in 0..runs {
             let series: Vec<f64> =
                 (0..60).map(|t| noise.sample(&mut rng) + if t + last >= 60 { shift } else { 0.0 }).collect();
-            let found = change_points(&series);
+            let found = change_points(&series, 0.04);
             any += u32::from(!found.is_empty());
             right += u32::from(found.iter().any(|&at| at.abs_diff(60 - last) <= 2));
         }
@@ -421,7 +421,7 @@ fn main() {
         ("growth", growth, 5 * runs),
         ("means", means_of_runs, 10 * runs),
         ("warm-ups", warm_ups, runs),
-        ("changes", changes, 5 * runs),
+        ("changes", changes, 3 * runs / 4),
         ("ratios", ratios, runs),
         ("compare", comparisons, runs / 2),
         ("quantiles", quantiles, runs),

@@ -32,7 +32,7 @@ pub use sample_size::{samples_to_bound, samples_to_separate, samples_to_show};
 pub use share::{Interval, clopper_pearson, clopper_pearson_effective, wilson};
 pub use steady::{Start, steady_start};
 pub use trend::theil_sen;
-pub use welch::{mean_difference, welch_test};
+pub use welch::mean_difference;
 
 /// The confidence of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;

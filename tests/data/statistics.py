@@ -64,24 +64,31 @@ def mser():
     return [{"name": name, "series": rounded(y), "from": mser_from(rounded(y))} for name, y in shapes.items()]
 
 
-def energy(x, y):
-    mean = lambda a, b: np.mean([abs(p - q) for p in a for q in b])
-    within = lambda a: sum(abs(p - q) for p in a for q in a) / (len(a) * (len(a) - 1))
-    return len(x) * len(y) / (len(x) + len(y)) * (2 * mean(x, y) - within(x) - within(y))
+def energy(distances, at, end):
+    """Q of what is before a place and what is from there to an end."""
+    within = lambda block: block.sum() / (len(block) * (len(block) - 1))
+    x, y = slice(0, at), slice(at, end)
+    m, k = at, end - at
+    return m * k / (m + k) * (2 * distances[x, y].mean() - within(distances[x, x]) - within(distances[y, y]))
 
 
 def split(series):
-    places = range(2, len(series) - 1)
-    best = max(places, key=lambda at: energy(series[:at], series[at:]))
-    return best if energy(series[:best], series[best:]) > 0 else None
+    series = np.asarray(series)
+    distances = np.abs(series[:, None] - series[None, :])
+    n = len(series)
+    return max((energy(distances, at, end), -at) for at in range(2, n - 1) for end in range(at + 2, n + 1))
 
 
-def changes(series, offset=0):
-    if len(series) < 4 or (at := split(series)) is None:
+def changes(series, chance, offset=0, level=0.01, shuffles=499):
+    """Changes that few shuffles of the values show as large."""
+    if len(series) < 4:
         return []
-    if stats.ttest_ind(series[:at], series[at:], equal_var=False).pvalue >= 0.0005:
+    found, at = split(series)
+    at = -at
+    exceeding = sum(split(chance.permutation(series))[0] >= found * (1 - 1e-9) for _ in range(shuffles))
+    if found <= 0 or (exceeding + 1) / (shuffles + 1) > level:
         return []
-    return changes(series[:at], offset) + [offset + at] + changes(series[at:], offset + at)
+    return changes(series[:at], chance, offset) + [offset + at] + changes(series[at:], chance, offset + at)
 
 
 def e_divisive():
@@ -94,9 +101,11 @@ def e_divisive():
         "one outlier": np.where(np.arange(30) == 12, 140, level((30, 100))),
     }
     found = []
+    # A stream of its own: how many shuffles there are changes no sample.
+    chance = np.random.default_rng(7)
     for name, y in shapes.items():
         y = rounded(y)
-        found.append({"name": name, "series": y, "split": split(y), "changes": changes(y)})
+        found.append({"name": name, "series": y, "split": -split(y)[1], "changes": changes(y, chance)})
     return found
 
 
