@@ -7,6 +7,7 @@ mod completions;
 mod definitions;
 mod docs;
 mod forms;
+mod history;
 mod lab;
 mod man;
 mod merge;
@@ -56,6 +57,8 @@ enum Command {
     Report(report::Args),
     /// Compare runs: what got worse, better, stayed the same, or cannot be told
     Compare(compare::Args),
+    /// Show how the figures of a folder's runs went, and where their level changed
+    History(history::Args),
     /// Add up the files of a run that was cut into parts
     Merge(merge::Args),
     /// Write a script to start from
@@ -119,6 +122,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, cli.color),
         Command::Report(arguments) => report::run(&arguments, cli.color),
         Command::Compare(arguments) => compare::run(&arguments, cli.color),
+        Command::History(arguments) => history::run(&arguments, cli.color),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Try(arguments) => attempt::run(&arguments, cli.color),

@@ -11,10 +11,16 @@ use crate::{
     stats::{CONFIDENCE, Estimate, difference, mean_difference, prediction_interval, ratio, samples_to_show},
 };
 
-/// Percentiles that are compared, in parts per million.
-const PERCENTILES: [(u32, &str); 3] = [(500_000, "p50"), (950_000, "p95"), (990_000, "p99")];
+/// What is compared of each row.
+pub(super) const QUANTITIES: [(Asked, &str); 5] = [
+    (Asked::Percentile(500_000), "p50"),
+    (Asked::Percentile(950_000), "p95"),
+    (Asked::Percentile(990_000), "p99"),
+    (Asked::Errors, "errors"),
+    (Asked::Rate, "rate"),
+];
 /// A change of the share of errors that nobody minds, where it could be seen at all.
-const ERRORS_MARGIN: f64 = 0.005;
+pub(super) const ERRORS_MARGIN: f64 = 0.005;
 /// More runs than that are no advice.
 const RUNS_MAX: f64 = 100.0;
 
@@ -94,8 +100,7 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, margin: f64) -> Vec<Compared> {
     let rows = rows(a, b);
     let mut pairs = Vec::new();
     for row in &rows {
-        let quantities = PERCENTILES.map(|(ppm, name)| (Asked::Percentile(ppm), name));
-        for (asked, quantity) in quantities.into_iter().chain([(Asked::Errors, "errors"), (Asked::Rate, "rate")]) {
+        for (asked, quantity) in QUANTITIES {
             let pair = (figures(a, row, asked), figures(b, row, asked));
             pairs.push((row, asked, quantity, pair));
         }
@@ -108,19 +113,39 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, margin: f64) -> Vec<Compared> {
         .collect()
 }
 
+/// A figure that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
     Percentile(u32),
     Errors,
     Rate,
 }
 
+impl Asked {
+    pub(super) const fn unit(self) -> Unit {
+        match self {
+            Self::Percentile(_) => Unit::Us,
+            Self::Errors => Unit::Share,
+            Self::Rate => Unit::PerSecond,
+        }
+    }
+
+    /// Changes are told as a part of what was, not as a difference.
+    pub(super) const fn is_ratio(self) -> bool {
+        !matches!(self, Self::Errors)
+    }
+
+    pub(super) const fn more_is_better(self) -> bool {
+        matches!(self, Self::Rate)
+    }
+}
+
 /// A row: phase, kind, name, class.
-type Row = (String, Kind, String, Option<String>);
+pub(super) type Row = (String, Kind, String, Option<String>);
 
 /// A figure of each run of a side, and how it would be with intervals of any confidence.
-struct Figures<'a> {
-    values: Vec<f64>,
+pub(super) struct Figures<'a> {
+    pub(super) values: Vec<f64>,
     /// Of the only run.
     one: Option<Box<dyn Fn(f64) -> Estimate + 'a>>,
 }
@@ -144,7 +169,7 @@ pub fn unmatched(a: &Side<'_>, b: &Side<'_>) -> [Vec<(String, String)>; 2] {
     [without(&left, &right), without(&right, &left)]
 }
 
-fn all_rows(side: &Side<'_>) -> BTreeSet<Row> {
+pub(super) fn all_rows(side: &Side<'_>) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
     for phase in side.iter().flatten().filter(|phase| !phase.warmup) {
         for (key, _) in phase.figures.series.iter().filter(|(_, series)| series.offered() > 0) {
@@ -161,7 +186,7 @@ fn all_rows(side: &Side<'_>) -> BTreeSet<Row> {
 }
 
 /// What one run must have of a row to be compared.
-fn figures<'a>(side: &Side<'a>, row: &Row, asked: Asked) -> Result<Figures<'a>, String> {
+pub(super) fn figures<'a>(side: &Side<'a>, row: &Row, asked: Asked) -> Result<Figures<'a>, String> {
     let (phase, kind, name, class) = row;
     let named = |wanted: Kind| (*kind == wanted).then(|| name.clone());
     let selector = Selector {
@@ -228,18 +253,13 @@ fn compared(
     confidence: f64,
 ) -> Compared {
     let (phase, kind, name, class) = row.clone();
-    let unit = match asked {
-        Asked::Percentile(_) => Unit::Us,
-        Asked::Errors => Unit::Share,
-        Asked::Rate => Unit::PerSecond,
-    };
     let mut result = Compared {
         phase,
         kind,
         name,
         class,
         quantity: quantity.to_owned(),
-        unit,
+        unit: asked.unit(),
         a: None,
         b: None,
         change: None,
@@ -256,7 +276,7 @@ fn compared(
             return result;
         }
     };
-    let is_ratio = asked != Asked::Errors;
+    let is_ratio = asked.is_ratio();
     (result.a, result.b) = (Some(mean(&a.values, is_ratio)), Some(mean(&b.values, is_ratio)));
     if is_ratio && a.values.iter().chain(&b.values).any(|&value| value <= 0.0) {
         result.why = Some("a figure is 0: there is no ratio".to_owned());
@@ -271,7 +291,7 @@ fn compared(
     (result.low, result.high) = (finite(told(shown.low)), finite(told(shown.high)));
     let margin = if is_ratio { margin.ln_1p() } else { ERRORS_MARGIN };
     let alone = a.one.is_some() && b.one.is_some();
-    result.verdict = verdict(shown, sure, margin, alone, asked == Asked::Rate);
+    result.verdict = verdict(shown, sure, margin, alone, asked.more_is_better());
     if result.verdict == Change::Inconclusive {
         let runs = a.values.len().max(b.values.len()) as f64;
         let distance = (shown.value.abs() - margin).abs();

@@ -6,6 +6,7 @@
 mod comparison;
 mod csv;
 mod form;
+mod history;
 mod html;
 mod json;
 mod junit;
@@ -24,7 +25,8 @@ mod words;
 
 pub use comparison::{ComparedPhase, ComparedRun, Comparison};
 pub use form::{FORMS, Form, form};
-pub use html::comparisons as comparisons_html;
+pub use history::{History, HistoryChange, HistoryRun, HistoryTrend, LeftOut};
+pub use html::{comparisons as comparisons_html, history::history as history_html};
 pub use json::{comparisons_json, json};
 pub use load::describe;
 pub use markdown::comparisons as comparisons_markdown;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    ComparedPhase, ComparedRun, Comparison, PhaseTiming, Summary, phase_views,
+    ComparedPhase, ComparedRun, Comparison, History, HistoryRun, LeftOut, PhaseTiming, Summary, phase_views,
     summary::tests::{phase, plan, slo, summary, sustained},
 };
 use crate::{
     clock::{MILLISECOND, SECOND},
-    judge::{ExitCode, Validity},
+    judge::{ExitCode, Validity, run_figures},
     measure::{Kind, SampleResult, synthetic::Synthetic},
     plan::{Load, Outline, Phase},
     protocol::ErrorKind,
@@ -178,4 +178,28 @@ pub(super) fn hostile() -> Summary {
         comparison.rewrite_texts(&|_| evil.to_owned());
     }
     Summary { baseline: comparison, ..summary(&run, &plan, &[Some(2)]) }
+}
+
+/// Runs of which the later ones are slower.
+pub(super) fn history() -> History {
+    let outline = Outline::of(&plan(&["item"], vec![sustained(100)], Vec::new()));
+    let timing = PhaseTiming { phase: 0, start: 0, stopped: 20 * SECOND, drained: 20 * SECOND, planned: None };
+    let run = |number: u64| {
+        let mut run = Synthetic::new();
+        let slow = if number < 8 { 20 } else { 30 };
+        run.spread(0, "item", 200, slow + number % 3, 3 * slow + number % 2);
+        run.tick();
+        let figures = run_figures(&phase_views(&outline, &run.totals, &[timing]));
+        let described = HistoryRun {
+            file: format!("runs/mix-{number}.loadr"),
+            started_at: format!("2026-11-{:02}T03:00:00Z", number + 1),
+            loadr: "0.1.0".to_owned(),
+            plan_hash: "0123".to_owned(),
+            machine: "Linux 6.18, x86_64, 2 cores".to_owned(),
+            facts: [("commit".to_owned(), if number < 8 { "abc123" } else { "<script>" }.to_owned())].into(),
+        };
+        (described, figures)
+    };
+    let left_out = vec![LeftOut { file: "runs/mix-x.loadr".to_owned(), why: "it is INVALID".to_owned() }];
+    History::of((0..16).map(run).collect(), left_out, &["sustained".to_owned()], 0.05, true)
 }

@@ -125,11 +125,16 @@ pub(super) struct ComparedText {
     pub(super) interval: String,
 }
 
-/// Shares differ by percentage points, everything else by a part of the baseline.
+/// A change: shares differ by percentage points, everything else by a part of what was.
+pub(super) fn change(unit: Unit, change: f64) -> String {
+    let points = if unit == Unit::Share { "pp" } else { "%" };
+    format!("{:+.1}{points}", change * 100.0)
+}
+
+/// Both sides and the change between them.
 pub(super) fn compared(figure: &Compared) -> ComparedText {
     let value = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |value| figure.unit.text(value));
-    let points = if figure.unit == Unit::Share { "pp" } else { "%" };
-    let change = |value: f64| format!("{:+.1}{points}", value * 100.0);
+    let change = |value: f64| change(figure.unit, value);
     let interval = match (figure.low, figure.high) {
         (Some(low), Some(high)) => format!("{}…{}", change(low), change(high)),
         _ => String::new(),

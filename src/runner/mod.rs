@@ -7,6 +7,7 @@ mod conduct;
 mod demo;
 mod endpoints;
 mod health;
+mod history;
 mod manifest;
 mod observe;
 mod outlook;
@@ -27,6 +28,7 @@ use std::{
 };
 
 pub use conduct::{Conducted, Signal};
+pub use history::{HistoryOptions, history};
 pub use outlook::{OutlookOptions, outlook};
 pub use output::{Output, Outputs, read_template};
 use rand::Rng;

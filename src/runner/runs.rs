@@ -29,11 +29,11 @@ pub fn run_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Reads the runs that are named: a file, a folder of them, or several separated by commas.
+/// The files that are named: a file, a folder of them, or several separated by commas.
 ///
 /// # Errors
-/// A text that names the file and the cause.
-pub fn runs(named: &str) -> Result<Vec<Replayed>, String> {
+/// A text for the user: a folder cannot be read, or has none.
+pub(super) fn files(named: &str) -> Result<Vec<PathBuf>, String> {
     // A file whose name has a comma is itself.
     let paths: Vec<PathBuf> = if Path::new(named).exists() {
         vec![PathBuf::from(named)]
@@ -48,7 +48,15 @@ pub fn runs(named: &str) -> Result<Vec<Replayed>, String> {
             files.push(path);
         }
     }
-    files.iter().map(|file| replay(file)).collect()
+    Ok(files)
+}
+
+/// Reads the runs that are named: a file, a folder of them, or several separated by commas.
+///
+/// # Errors
+/// A text that names the file and the cause.
+pub fn runs(named: &str) -> Result<Vec<Replayed>, String> {
+    files(named)?.iter().map(|file| replay(file)).collect()
 }
 
 /// Compares the runs of two sides.

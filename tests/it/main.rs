@@ -15,6 +15,7 @@ mod data_sets;
 mod docs;
 mod examples;
 mod forms;
+mod history;
 mod http;
 mod interruption;
 mod layers;

@@ -3,6 +3,7 @@
 mod chart;
 mod charts;
 mod comparison;
+pub(super) mod history;
 mod scale;
 mod view;
 
@@ -103,6 +104,22 @@ mod tests {
             }
             assert!(page.trim_end().ends_with("</html>") && page.contains("default-src 'none'"), "{page}");
         }
+    }
+
+    #[test]
+    fn a_history_is_drawn_with_its_changes() {
+        let page = history::history(&crate::report::samples::history());
+        for part in [
+            "id=\"verdict\">REGRESSION<",
+            "id=\"changes\"",
+            "✗ +",
+            "commit &lt;script&gt;",
+            "<svg",
+            "runs&#x2f;mix-8.loadr",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(page.trim_end().ends_with("</html>"), "{page}");
     }
 
     #[test]

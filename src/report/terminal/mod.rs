@@ -1,6 +1,7 @@
 //! The report for a terminal, a pipe or a log: at most as wide as asked, readable without colour.
 
 mod comparison;
+mod history;
 mod outlook;
 mod paint;
 mod phase;
@@ -12,6 +13,7 @@ mod trial;
 mod width;
 
 pub use comparison::comparison;
+pub use history::history;
 pub use outlook::render_outlook;
 use paint::{Paint, Tone};
 pub use text::fit;

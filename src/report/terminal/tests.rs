@@ -42,6 +42,13 @@ fn a_run_that_is_slower_than_its_baseline() {
 }
 
 #[test]
+fn a_history_with_a_change() {
+    let text = history(&crate::report::samples::history(), 100, false);
+    assert!(text.lines().all(|line| line.width() <= 100), "{text}");
+    insta::assert_snapshot!("history_100", text);
+}
+
+#[test]
 fn an_invalid_run() {
     let mut run = Synthetic::new();
     for _ in 0..20 {
