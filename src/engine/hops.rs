@@ -37,20 +37,20 @@ impl<T: Transport> Worker<T> {
         exchange: Exchange<'_>,
         redirects: u32,
     ) -> Outcome {
-        if redirects == 0 {
-            return self.exchange(ledger, name, vu, planned, exchange).await;
-        }
         // What the request has of its own stays with it; what the jar gave may change with each answer.
         let scope = self.scopes.get(usize::from(exchange.target.0)).and_then(Option::as_ref);
-        let from_jar = scope.map(|scope| scope.pairs(&vu.user, self.wall_ms(), exchange.wire, &[]));
-        let sent = redirect::cookies(&exchange.wire[..exchange.body_at]);
-        let own_cookies = redirect::pairs_without(sent, from_jar.as_deref().unwrap_or_default());
+        let from_jar = scope
+            .filter(|_| redirects > 0 && !vu.user.has_no_cookies())
+            .map(|scope| scope.pairs(&vu.user, self.wall_ms(), exchange.wire, &[]));
         let outcome = self.exchange(ledger, name, vu, planned, exchange).await;
-        if location(&outcome).is_none() {
+        if redirects == 0 || location(&outcome).is_none() {
             return outcome;
         }
-        self.follow(ledger, name, vu, exchange, Following { redirects, own_cookies, jar: scope.is_some() }, outcome)
-            .await
+        let sent = redirect::cookies(&exchange.wire[..exchange.body_at]);
+        let own_cookies = redirect::pairs_without(sent, from_jar.as_deref().unwrap_or_default());
+        let following = Following { redirects, own_cookies, jar: scope.is_some() };
+        // On the heap, or every virtual user would have room for it, also while it only waits.
+        Box::pin(self.follow(ledger, name, vu, exchange, following, outcome)).await
     }
 
     async fn follow(

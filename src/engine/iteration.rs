@@ -444,7 +444,8 @@ impl<T: Transport> Worker<T> {
                     single = Some(sent);
                 }
                 Step::Batch { requests, at_once } => {
-                    let sent = self.send_all(ledger, vu, planned, requests, at_once).await;
+                    // On the heap: few users send batches, and room for one is as much again as the rest.
+                    let sent = Box::pin(self.send_all(ledger, vu, planned, requests, at_once)).await;
                     planned = sent.iter().map(|pending| pending.reply.stamps.end).max().unwrap_or(planned);
                     answer = Answer::Responses(sent.iter().map(|pending| pending.reply.clone()).collect());
                     batch = sent;

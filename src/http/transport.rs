@@ -75,6 +75,8 @@ impl Session {
     fn put(&self, target: TargetId, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_MAX {
+            // Most users have one connection, and there may be ten thousands of users.
+            idle.reserve_exact(1);
             idle.push(Idle { target, connection });
         }
     }
@@ -119,7 +121,7 @@ impl HttpTransport {
             Ok(permit) => Some(permit),
             Err(_) => {
                 let mut timer = DeadlineTimer::new(&self.clock, deadline);
-                let acquired = timer.race(&self.clock, deadline, shared.permits.acquire()).await;
+                let acquired = Box::pin(timer.race(&self.clock, deadline, shared.permits.acquire())).await;
                 // Never closed: it fails only by the deadline.
                 acquired.and_then(Result::ok)
             }
@@ -148,7 +150,8 @@ impl Transport for HttpTransport {
         };
         let (mut connection, reused) = match session.take(target) {
             Some(connection) => (connection, true),
-            None => match route.connect(&self.clock, &self.guard, deadline, &mut stamps).await {
+            // On the heap, as all that is rare: each virtual user holds this future's room even while it thinks.
+            None => match Box::pin(route.connect(&self.clock, &self.guard, deadline, &mut stamps)).await {
                 Ok(connection) => (connection, false),
                 Err(failure) => return self.unsent(failure, stamps),
             },
@@ -211,7 +214,7 @@ impl Transport for HttpTransport {
             session.put(target, connection);
             return Ok(());
         }
-        let connection = route.connect(&self.clock, &self.guard, deadline, &mut Stamps::default()).await?;
+        let connection = Box::pin(route.connect(&self.clock, &self.guard, deadline, &mut Stamps::default())).await?;
         session.put(target, connection);
         Ok(())
     }

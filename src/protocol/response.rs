@@ -106,7 +106,16 @@ impl Response {
 
     /// The value of the first field of that name, whatever its case.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
-        self.fields().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let mut rest = self.head();
+        // The first line has no colon where a name would end, or it would be no status line.
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, below) = rest.split_at(end);
+            rest = &below[1..];
+            if line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes()) {
+                return Some(line[name.len() + 1..].trim_ascii());
+            }
+        }
+        None
     }
 }
 

@@ -14,15 +14,20 @@ use corosensei::Yielder;
 use rhai::{Dynamic, Engine};
 
 use super::stack::Extent;
-use crate::engine::{
-    flow::{Answer, Step},
-    user::User,
+use crate::{
+    clock::{self, Nanos},
+    engine::{
+        flow::{Answer, Step},
+        user::User,
+    },
 };
 
 /// A script that runs this long without asking for anything is ended: its worker does nothing else meanwhile.
 pub(super) const SPIN_MAX: Duration = Duration::from_secs(1);
 /// What calls and expressions of a script may take of its stack; the rest is for values.
 const CALLS_BYTES: usize = 2 << 20;
+/// A pause in which it is worth giving back what a stack does not need.
+const LONG_PAUSE: Nanos = clock::SECOND;
 /// Operations between two looks at the clock.
 const CLOCK_STRIDE: u64 = 4_096;
 
@@ -37,6 +42,8 @@ pub(super) struct Ambient {
     lowest: Rc<Cell<usize>>,
     /// Below this its stack ends soon.
     floor: usize,
+    /// Its stack, if it has one of its own.
+    extent: Option<Extent>,
 }
 
 thread_local! {
@@ -49,15 +56,16 @@ thread_local! {
 }
 
 impl Ambient {
-    /// A run on a stack of its own that starts at `base`.
-    pub(super) fn on_stack(user: Option<Rc<User>>, lowest: Rc<Cell<usize>>, base: usize) -> Rc<Self> {
-        let floor = base.saturating_sub(CALLS_BYTES);
-        Rc::new(Self { user: RefCell::new(user), yielder: Cell::new(None), lowest, floor })
+    /// A run on a stack of its own.
+    pub(super) fn on_stack(lowest: Rc<Cell<usize>>, extent: Extent) -> Rc<Self> {
+        let floor = extent.base().saturating_sub(CALLS_BYTES);
+        Rc::new(Self { user: RefCell::default(), yielder: Cell::new(None), lowest, floor, extent: Some(extent) })
     }
 
     /// A run on the worker's own stack, which cannot wait.
     pub(super) fn in_place(user: Rc<User>) -> Rc<Self> {
-        Self::on_stack(Some(user), Rc::new(Cell::new(usize::MAX)), 0)
+        let (user, lowest) = (RefCell::new(Some(user)), Rc::new(Cell::new(usize::MAX)));
+        Rc::new(Self { user, yielder: Cell::new(None), lowest, floor: 0, extent: None })
     }
 
     /// Whose closure runs next on its stack.
@@ -71,8 +79,10 @@ impl Ambient {
     }
 
     /// The closure on its stack, which has the floor, has ended: the stack keeps no more than it should.
-    pub(super) fn rest(&self, extent: &Extent) {
-        LOWEST.set(extent.trim(LOWEST.get()));
+    pub(super) fn rest(&self) {
+        if let Some(extent) = &self.extent {
+            LOWEST.set(extent.trim(LOWEST.get()));
+        }
     }
 
     /// Notes the yielder of the coroutine that has just started.
@@ -109,6 +119,18 @@ impl Ambient {
 /// The virtual user that has the floor.
 pub(in crate::script) fn current_user() -> Option<Rc<User>> {
     CURRENT.with_borrow(|current| current.as_ref().and_then(|ambient| ambient.user()))
+}
+
+/// Suspends the running closure for a pause. None: it may not wait.
+pub(super) fn pause(pause: Nanos) -> Option<Answer> {
+    if pause >= LONG_PAUSE {
+        CURRENT.with_borrow(|current| {
+            if let Some(extent) = current.as_ref().and_then(|ambient| ambient.extent.as_ref()) {
+                LOWEST.set(extent.settle(LOWEST.get()));
+            }
+        });
+    }
+    ask(Step::Think(pause))
 }
 
 /// Suspends the running closure with a step until its answer is there. None: it may not wait.

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use corosensei::{Coroutine, CoroutineResult, stack::Stack};
+use corosensei::{Coroutine, CoroutineResult};
 
 use super::{
     ambient::Ambient,
@@ -74,15 +74,15 @@ impl CoroutinePool {
 impl Runner {
     fn new(pool: &Pool) -> std::io::Result<Self> {
         let stack = pool.stacks.take()?;
-        let ambient = Ambient::on_stack(None, stack.lowest(), stack.base().get());
+        let ambient = Ambient::on_stack(stack.lowest(), stack.extent());
         let next: Rc<Cell<Option<Call>>> = Rc::default();
-        let (body, extent, own, taken) = (pool.body.clone(), stack.extent(), ambient.clone(), next.clone());
+        let (body, own, taken) = (pool.body.clone(), ambient.clone(), next.clone());
         let coroutine = Coroutine::with_stack(stack, move |yielder, _start: Answer| {
             own.started(yielder);
             while let Some((call, user)) = taken.take().zip(own.user()) {
                 let end = body(call, &user);
                 drop(user);
-                own.rest(&extent);
+                own.rest();
                 // What it is resumed with says only that there is another flow.
                 yielder.suspend(Step::Done(end));
             }

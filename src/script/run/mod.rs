@@ -166,6 +166,8 @@ impl FlowRun for Refused {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn end_of_setup(value: &Dynamic, closure: &Closure) -> End {
     let wrong = |message: String| End::Fault(Fault { at: closure.place.clone(), message });
     // The value leaves for threads whose stacks are not made for deep values.
@@ -193,6 +195,7 @@ impl Inner {
             given = 2;
         }
         let given = closure.arity.map_or(given, |arity| arity.min(given));
+        // The rare ends are functions of their own: this frame lies below everything the script does.
         match closure.call(&self.engine, &mut arguments[..given]) {
             Ok(value) if matches!(call, Call::Setup(_)) => end_of_setup(&value, closure),
             Ok(_) => End::Completed(serde_json::Value::Null),
@@ -200,6 +203,8 @@ impl Inner {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn end_by(&self, error: &EvalAltResult, closure: &Closure) -> End {
         if let EvalAltResult::ErrorTerminated(token, _) = innermost(error)
             && let Some(ending) = token.read_lock::<Ending>()

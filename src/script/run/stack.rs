@@ -31,6 +31,8 @@ const ARENA_OFFSET: usize = 1 << 20;
 const COLOURS: usize = 251;
 /// What a stack keeps of its touched pages while it is idle.
 const KEPT_BYTES: usize = 32 << 10;
+/// What a call of the system's needs of the stack below its caller, the 128 bytes of the red zone included.
+const HEADROOM_BYTES: usize = 512;
 /// `MADV_GUARD_INSTALL` of Linux 6.13: a guard without a mapping of its own.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
 
@@ -197,7 +199,18 @@ pub(super) struct Extent {
     _pool: Rc<Pool>,
 }
 
+impl std::fmt::Debug for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Extent").field(&self.slot).finish()
+    }
+}
+
 impl Extent {
+    /// Where the stack starts.
+    pub(super) fn base(&self) -> usize {
+        self.slot.base.get()
+    }
+
     /// Gives deep pages back if the stack was used down to `lowest`; returns the lowest address that may still
     /// hold memory. Does nothing but near the start of the stack itself.
     #[inline(never)]
@@ -214,6 +227,27 @@ impl Extent {
         // the part that is released.
         unsafe { self.slot.release() };
         kept
+    }
+}
+
+impl Extent {
+    /// Gives back what lies below the caller, who waits long; returns the lowest address that may hold memory
+    /// then. Does nothing but on the stack itself.
+    #[inline(never)]
+    pub(super) fn settle(&self, lowest: usize) -> usize {
+        let marker = 0_u8;
+        let here = ptr::from_ref(&marker) as usize;
+        let floor = self.slot.floor();
+        let Some(kept) = here.checked_sub(HEADROOM_BYTES).map(|address| address & !(PAGE_BYTES - 1)) else {
+            return lowest;
+        };
+        if kept <= floor || here >= self.slot.base.get() {
+            return lowest;
+        }
+        // SAFETY: this code runs on the stack, at `here`, in a frame of its own, for it is never inlined. Whatever
+        // is in use lies above, but for the system call that follows, which takes less than the headroom.
+        unsafe { libc::madvise(floor as *mut libc::c_void, kept - floor, libc::MADV_DONTNEED) };
+        lowest.max(kept)
     }
 }
 
@@ -296,6 +330,28 @@ mod tests {
         });
         let CoroutineResult::Return(seen) = coroutine.resume(()) else { panic!("not done") };
         assert_eq!((seen, read()), ((deep, 7, true), 0));
+    }
+
+    #[test]
+    fn a_stack_that_waits_keeps_what_is_above_the_one_who_waits() {
+        let pool = StackPool::default();
+        let stack = pool.take().expect("address space for a stack");
+        let (start, extent) = (stack.slot.base.get(), stack.extent());
+        let word = ((start - 3 * PAGE_BYTES) & !7) as *mut u64;
+        // SAFETY: the address lies within the stack, and what runs on it does not come so deep.
+        let read = move || unsafe { word.read_volatile() };
+        // SAFETY: as above.
+        unsafe { word.write_volatile(7) };
+        assert_eq!((extent.settle(word as usize), read()), (word as usize, 7), "not on the stack");
+        let mut coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<u64, u64>, first| {
+            let local = std::hint::black_box([first; 16]);
+            let kept = extent.settle(word as usize);
+            let second = yielder.suspend(read());
+            assert!(kept > word as usize && kept < ptr::from_ref(&local) as usize);
+            local.iter().sum::<u64>() + second
+        });
+        assert!(matches!(coroutine.resume(5), CoroutineResult::Yield(0)));
+        assert!(matches!(coroutine.resume(3), CoroutineResult::Return(83)));
     }
 
     #[inline(never)]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Nanos,
-    engine::{flow::Step, user::User},
+    engine::user::User,
     plan::{Value, nearest},
     script::{
         Classifier, GeneratorHandle, Request, Span,
@@ -326,7 +326,7 @@ fn think(shared: &Shared, pause: &Dynamic) -> Result<(), Failed> {
     } else {
         return Err("`think` takes a duration such as 200.ms, or a generator of milliseconds".into());
     };
-    match ambient::ask(Step::Think(nanos.min(THINK_MAX))) {
+    match ambient::pause(nanos.min(THINK_MAX)) {
         Some(_) => Ok(()),
         None => Err(CANNOT_WAIT.into()),
     }
