@@ -81,15 +81,10 @@ impl Closure {
     /// What the script throws, or a limit.
     pub fn call(&self, engine: &Engine, mut args: impl AsMut<[Dynamic]>) -> Fallible<Dynamic> {
         if self.arity.is_none() {
-            let source = self.surroundings.source.as_deref();
-            let ctx: NativeCallContext<'_> =
-                (engine, self.ptr.fn_name(), source, &*self.surroundings, Position::NONE).into();
-            return self.ptr.call_raw(&ctx, None, args);
+            return self.call_of_unknown_arity(engine, args.as_mut());
         }
         let idle = self.warm.borrow_mut().pop();
-        let mut warm = idle.unwrap_or_else(|| {
-            Box::new(Warm { global: (*self.surroundings).clone(), caches: Caches::new(), scope: Scope::new() })
-        });
+        let mut warm = idle.unwrap_or_else(|| self.warm_up());
         let mut captured: FnArgsVec<Dynamic> = FnArgsVec::new();
         captured.extend(self.ptr.curry().iter().cloned());
         let mut values: FnArgsVec<&mut Dynamic> = FnArgsVec::new();
@@ -114,6 +109,24 @@ impl Closure {
             }
         }
         result
+    }
+}
+
+// What is rare is not part of `call`: its frame lies below everything a script does, on every user's stack.
+impl Closure {
+    #[cold]
+    #[inline(never)]
+    fn warm_up(&self) -> Box<Warm> {
+        Box::new(Warm { global: (*self.surroundings).clone(), caches: Caches::new(), scope: Scope::new() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn call_of_unknown_arity(&self, engine: &Engine, args: &mut [Dynamic]) -> Fallible<Dynamic> {
+        let source = self.surroundings.source.as_deref();
+        let ctx: NativeCallContext<'_> =
+            (engine, self.ptr.fn_name(), source, &*self.surroundings, Position::NONE).into();
+        self.ptr.call_raw(&ctx, None, args)
     }
 }
 

@@ -306,30 +306,41 @@ fn ending<T>(ending: Ending) -> Result<T, Failed> {
 }
 
 fn think(shared: &Shared, pause: &Dynamic) -> Result<(), Failed> {
-    let nanos = if let Some(span) = pause.clone().try_cast::<Span>() {
-        span.0.as_nanos() as Nanos
-    } else if let Some(generator) = pause.clone().try_cast::<GeneratorHandle>() {
-        let drawn = shared.state.draw(generator.0).map_err(|error| error.to_string())?;
-        match drawn {
-            Value::Int(ms) => milliseconds(ms as f64),
-            Value::Float(ms) => milliseconds(ms),
-            _ => return Err("`think` takes a generator of numbers: they are milliseconds".into()),
-        }
-    } else if let Some(text) = pause.read_lock::<ImmutableString>() {
-        crate::clock::parse_duration(&text).map_err(|error| error.to_string())?.as_nanos() as Nanos
-    } else if pause.tag() == DRAWN
-        && let Some(ms) = pause.as_float().ok().or_else(|| pause.as_int().ok().map(|ms| ms as f64))
-    {
-        milliseconds(ms)
-    } else if pause.is_int() || pause.is_float() {
-        return Err("a pause needs a unit: write 200.ms, or draw it from a generator such as normal(200, 50)".into());
-    } else {
-        return Err("`think` takes a duration such as 200.ms, or a generator of milliseconds".into());
+    let nanos = match pause.read_lock::<Span>() {
+        Some(span) => span.0.as_nanos() as Nanos,
+        None => drawn_pause(shared, pause)?,
     };
     match ambient::pause(nanos.min(THINK_MAX)) {
         Some(_) => Ok(()),
         None => Err(CANNOT_WAIT.into()),
     }
+}
+
+/// A pause that is not written as a duration. A function of its own, for what it takes of the stack is not taken
+/// while the user waits.
+#[inline(never)]
+fn drawn_pause(shared: &Shared, pause: &Dynamic) -> Result<Nanos, Failed> {
+    if let Some(generator) = pause.clone().try_cast::<GeneratorHandle>() {
+        let drawn = shared.state.draw(generator.0).map_err(|error| error.to_string())?;
+        return match drawn {
+            Value::Int(ms) => Ok(milliseconds(ms as f64)),
+            Value::Float(ms) => Ok(milliseconds(ms)),
+            _ => Err("`think` takes a generator of numbers: they are milliseconds".into()),
+        };
+    }
+    if let Some(text) = pause.read_lock::<ImmutableString>() {
+        let pause = crate::clock::parse_duration(&text).map_err(|error| error.to_string())?;
+        return Ok(pause.as_nanos() as Nanos);
+    }
+    if pause.tag() == DRAWN
+        && let Some(ms) = pause.as_float().ok().or_else(|| pause.as_int().ok().map(|ms| ms as f64))
+    {
+        return Ok(milliseconds(ms));
+    }
+    if pause.is_int() || pause.is_float() {
+        return Err("a pause needs a unit: write 200.ms, or draw it from a generator such as normal(200, 50)".into());
+    }
+    Err("`think` takes a duration such as 200.ms, or a generator of milliseconds".into())
 }
 
 /// Drawn pauses are numbers of milliseconds.
