@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use corosensei::{Coroutine, CoroutineResult};
+use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::{
     ambient::Ambient,
@@ -83,12 +83,18 @@ impl Runner {
                 let end = body(call, &user);
                 drop(user);
                 own.rest();
-                // What it is resumed with says only that there is another flow.
-                yielder.suspend(Step::Done(end));
+                hand_over(yielder, end);
             }
         });
         Ok(Self { coroutine, ambient, next })
     }
+}
+
+/// Suspends a coroutine whose flow has ended, until there is another: that is all it is resumed with. A function of
+/// its own, for the room that it needs is not needed while a flow runs.
+#[inline(never)]
+fn hand_over(yielder: &Yielder<Answer, Step>, end: End) {
+    yielder.suspend(Step::Done(end));
 }
 
 /// A closure under way.

@@ -31,8 +31,9 @@ const ARENA_OFFSET: usize = 1 << 20;
 const COLOURS: usize = 251;
 /// What a stack keeps of its touched pages while it is idle.
 const KEPT_BYTES: usize = 32 << 10;
-/// What a call of the system's needs of the stack below its caller, the 128 bytes of the red zone included.
-const HEADROOM_BYTES: usize = 512;
+/// What a call of the system's needs of the stack below a local of its caller: the rest of the caller's frame, a
+/// return address, and the 128 bytes that code may use below its stack pointer.
+const HEADROOM_BYTES: usize = 192;
 /// `MADV_GUARD_INSTALL` of Linux 6.13: a guard without a mapping of its own.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
 
