@@ -121,7 +121,12 @@ impl<T: Transport> Worker<T> {
         let (result, after, ended) = match work.step {
             PlanStep::Template(id) => match self.run_template(ledger, vu, &work, &self.templates[id.index()]).await {
                 Ok((result, ended)) => (result, After::GoOn, ended),
-                Err(_) => return self.run_dry(run, vu),
+                Err(_) if vu.user.exhausted().is_some() => return self.run_dry(run, vu),
+                // Nothing was sent: what the request needs is not there.
+                Err(error) => {
+                    self.recorder.borrow_mut().failure(ledger, &error.to_string());
+                    (IterationResult::Failed, After::GoOn, self.host.now())
+                }
             },
             PlanStep::Flow(id) => {
                 let name = self.flow_names[id.index()];
@@ -251,7 +256,7 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// The error says that there was no data left to send it with.
+    /// The error says what there was not to send it with.
     async fn run_template(
         &self,
         ledger: u16,

@@ -1,7 +1,6 @@
 //! A virtual user: what it remembers between requests.
 
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     rc::Rc,
 };
@@ -11,7 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::{
     http::{CookieJar, Origin, Refused},
     pace::{Purpose, stream},
-    plan::{DataId, DrawContext, Draws, PhaseId},
+    plan::{DataId, DrawContext, Draws, Kept, PhaseId},
     protocol::TargetId,
 };
 
@@ -37,7 +36,7 @@ pub struct User {
     /// Its cookies, from the first one on.
     cookies: RefCell<Option<Box<CookieJar>>>,
     /// What the script keeps for it.
-    pub script: RefCell<Option<Box<dyn Any>>>,
+    pub script: RefCell<Option<Box<dyn Kept>>>,
 }
 
 /// A header field of a virtual user, or of a target.
@@ -99,7 +98,8 @@ impl User {
     /// Draws with the random numbers of the moment; `now_ms` is the wall clock, in milliseconds since 1970.
     pub fn draw<R>(&self, now_ms: u64, draw: impl FnOnce(&mut DrawContext<'_>) -> R) -> R {
         let (rng, draws) = &mut *self.random.borrow_mut();
-        draw(&mut DrawContext { rng, index: self.index.get(), now_ms, draws })
+        let kept = self.script.borrow();
+        draw(&mut DrawContext { rng, index: self.index.get(), now_ms, draws, kept: kept.as_deref() })
     }
 
     /// Sends a field with every request to `target` from now on, instead of an earlier one of the same name. Line

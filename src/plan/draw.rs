@@ -10,7 +10,7 @@ use rand_distr::{Distribution, Exp, Normal, Zipf};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Cell, DataId, Escape, Generator, GeneratorId, Piece, Plan, Table, Text, TimestampForm, Value,
+    Cell, DataId, Escape, Generator, GeneratorId, Kept, KeptValue, Piece, Plan, Table, Text, TimestampForm, Value,
     ascii::Ascii,
     escape,
     fake::{Make, maker},
@@ -19,7 +19,6 @@ use super::{
 };
 
 /// What an iteration draws with.
-#[derive(Debug)]
 pub struct DrawContext<'a> {
     /// The iteration's random numbers.
     pub rng: &'a mut Xoshiro256PlusPlus,
@@ -29,6 +28,14 @@ pub struct DrawContext<'a> {
     pub now_ms: u64,
     /// What this iteration has drawn so far.
     pub draws: &'a mut Draws,
+    /// What its virtual user has kept; none where it has kept nothing yet.
+    pub kept: Option<&'a dyn Kept>,
+}
+
+impl std::fmt::Debug for DrawContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DrawContext").field("index", &self.index).field("now_ms", &self.now_ms).finish_non_exhaustive()
+    }
 }
 
 /// What an iteration remembers of its draws. Reset it before the next one.
@@ -75,20 +82,25 @@ impl Draws {
 }
 
 /// Why nothing could be drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrawError {
     /// All rows of a `.unique()` data set were given: the phase ends.
     Exhausted(DataId),
     /// An iteration asked a `.unique()` data set for a second row.
     SecondUnique(DataId),
+    /// The virtual user has kept nothing under this name: the iteration fails.
+    NotSaved(Arc<str>),
 }
 
 impl std::fmt::Display for DrawError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Exhausted(_) => "every row of the `.unique()` data set was used",
-            Self::SecondUnique(_) => "a `.unique()` data set gives one row to an iteration: take it once and keep it",
-        })
+        match self {
+            Self::Exhausted(_) => f.write_str("every row of the `.unique()` data set was used"),
+            Self::SecondUnique(_) => {
+                f.write_str("a `.unique()` data set gives one row to an iteration: take it once and keep it")
+            }
+            Self::NotSaved(name) => write!(f, "nothing is saved as `{name}` for this virtual user yet"),
+        }
     }
 }
 
@@ -164,6 +176,8 @@ enum Drawn<'a> {
     Ascii(Ascii),
     /// Text that is JSON already.
     Json(&'a str),
+    /// The same, of its own.
+    MadeJson(String),
     /// No value: `null` in JSON, elsewhere an empty text.
     Nothing,
 }
@@ -207,7 +221,7 @@ impl Drawers {
     /// Draws a value.
     ///
     /// # Errors
-    /// A `.unique()` data set has no row (left) for this iteration.
+    /// A `.unique()` data set has no row (left) for this iteration, or its user has not kept the value.
     pub fn draw(&self, id: GeneratorId, ctx: &mut DrawContext<'_>) -> Result<Value, DrawError> {
         let drawn = self.drawn(&self.drawers[id.index()], Some(id), ctx)?;
         Ok(into_value(drawn, ctx.rng))
@@ -245,6 +259,8 @@ impl Drawers {
             Drawn::Nothing => {}
             Drawn::Json(text) if how == Escape::JsonValue => out.extend_from_slice(text.as_bytes()),
             Drawn::Json(text) => escape(out, text, how),
+            Drawn::MadeJson(text) if how == Escape::JsonValue => out.extend_from_slice(text.as_bytes()),
+            Drawn::MadeJson(text) => escape(out, &text, how),
             Drawn::Ascii(ascii) => {
                 let quote = how == Escape::JsonValue;
                 if quote {
@@ -314,6 +330,17 @@ impl Drawers {
                     TimestampForm::Iso => Drawn::Made(timestamp::iso(ctx.now_ms)),
                     TimestampForm::Http => Drawn::Made(timestamp::http(ctx.now_ms)),
                 },
+                Generator::Saved(ref name) => match ctx.kept.and_then(|kept| kept.kept(name)) {
+                    None => return Err(DrawError::NotSaved(name.clone())),
+                    Some(KeptValue::Json(text)) => Drawn::MadeJson(text),
+                    Some(KeptValue::Plain(Value::Int(number))) => Drawn::Int(number),
+                    Some(KeptValue::Plain(Value::Float(number))) => Drawn::Float(number),
+                    Some(KeptValue::Plain(Value::Bool(yes))) => Drawn::Bool(yes),
+                    Some(KeptValue::Plain(Value::Text(text))) => Drawn::Made(text),
+                    Some(KeptValue::Plain(Value::Bytes(bytes))) => {
+                        Drawn::Made(String::from_utf8_lossy(&bytes).into_owned())
+                    }
+                },
                 Generator::Column { data, column, slot } => {
                     let source = &self.sources[data.index()];
                     let row = source.slot(slot, ctx)?;
@@ -349,7 +376,7 @@ fn into_value(drawn: Drawn<'_>, rng: &mut Xoshiro256PlusPlus) -> Value {
         Drawn::Float(number) => Value::Float(number),
         Drawn::Bool(yes) => Value::Bool(yes),
         Drawn::Text(text) | Drawn::Json(text) => Value::Text(text.to_owned()),
-        Drawn::Made(text) => Value::Text(text),
+        Drawn::Made(text) | Drawn::MadeJson(text) => Value::Text(text),
         Drawn::Nothing => Value::Text(String::new()),
         Drawn::Ascii(ascii) => {
             let mut bytes = Vec::new();

@@ -25,7 +25,7 @@ impl Draw {
 
     fn iteration<R>(&mut self, index: u64, work: impl FnOnce(&Drawers, &mut DrawContext<'_>) -> R) -> R {
         self.draws.reset();
-        let mut ctx = DrawContext { rng: &mut self.rng, index, now_ms: 1_234, draws: &mut self.draws };
+        let mut ctx = DrawContext { rng: &mut self.rng, index, now_ms: 1_234, draws: &mut self.draws, kept: None };
         work(&self.drawers, &mut ctx)
     }
 

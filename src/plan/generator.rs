@@ -1,5 +1,7 @@
 //! Sources of values: drawn natively for every request, from the iteration's own random numbers.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{DataId, TimestampForm};
@@ -80,6 +82,8 @@ pub enum Generator {
     Fake(String),
     /// So many bytes of any value.
     Bytes(usize),
+    /// What the virtual user that sends the request has kept under a name; see [`Kept`](super::Kept).
+    Saved(Arc<str>),
     /// A column of a row of a data set. All columns of one row have the same slot, so a request that names two
     /// of them gets both from the same row.
     Column {

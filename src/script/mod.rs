@@ -18,6 +18,7 @@ mod redact;
 pub mod reference;
 mod render;
 mod run;
+mod saved;
 mod state;
 mod text;
 mod top_level;
@@ -154,6 +155,7 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> R
     let unknown = lint::unknown_calls(&engine, &ast, "", text, &state.sources.borrow());
     unknown.into_iter().for_each(|problem| state.unless_known(problem));
     finish(&state, text, whole);
+    saved::never_saved(&state).into_iter().for_each(|problem| state.unless_known(problem));
     if !state.problems.borrow().is_empty() {
         return Err(failed(&state));
     }

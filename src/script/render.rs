@@ -39,6 +39,11 @@ impl Sources {
         self.texts.iter().find(|(name, _)| &**name == file).map(|(_, text)| &**text)
     }
 
+    /// The texts of all files.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|(_, text)| &**text)
+    }
+
     /// The text of the first file whose name fits.
     pub(super) fn find(&self, fits: impl Fn(&str) -> bool) -> Option<&str> {
         self.texts.iter().find(|(name, _)| fits(name)).map(|(_, text)| &**text)

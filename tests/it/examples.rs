@@ -75,6 +75,17 @@ fn tokens_are_renewed_when_they_expire() {
 }
 
 #[test]
+fn plain_requests_carry_what_their_user_got() {
+    let lab = TestLab::start();
+    let ended = run("saved", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    let (visitors, start) = (ended.figures().phase("visitors"), ended.figures().aside("on_start"));
+    assert_eq!((visitors.row("cart").count("ok"), visitors.row("me").count("ok")), (35, 15), "{ended}");
+    assert_eq!(start.check("saved token")["failed"], 0, "{ended}");
+    assert_eq!(start.check("saved cart")["passed"].as_u64(), Some(start.row("new cart").count("ok")), "{ended}");
+}
+
+#[test]
 fn listings_are_walked_without_doubles() {
     let lab = TestLab::start();
     let ended = run("pagination", &lab, &["ROUNDS=4"]);

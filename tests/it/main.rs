@@ -26,6 +26,7 @@ mod real_servers;
 mod run_file;
 mod same_traffic;
 mod sandbox;
+mod saved;
 mod script_faults;
 mod secrets;
 mod slos;

@@ -11,6 +11,7 @@ mod globals;
 mod group;
 mod identity;
 mod json;
+mod kept;
 mod response;
 mod shared;
 mod stack;
@@ -28,7 +29,7 @@ use self::{
 };
 pub(super) use self::{
     ambient::current_user, captured::own_users, element::Element, element::WORDS as ELEMENT_WORDS, extract::mistake,
-    globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS, response::Response,
+    globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS, kept::saved, response::Response,
     response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
 };
 use super::{

@@ -1,6 +1,6 @@
 //! What the words of the run stage share: one per worker.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{any::Any, cell::RefCell, collections::HashMap, rc::Rc};
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
@@ -178,6 +178,7 @@ impl Shared {
     pub(super) fn with_vars<R>(user: &User, work: impl FnOnce(&mut Map) -> R) -> R {
         let mut kept = user.script.borrow_mut();
         let vars = kept.get_or_insert_with(|| Box::new(Map::new()));
+        let vars: &mut dyn Any = &mut **vars;
         match vars.downcast_mut::<Map>() {
             Some(vars) => work(vars),
             None => work(&mut Map::new()),

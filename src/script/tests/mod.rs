@@ -18,7 +18,7 @@ fn with_script<R: Send>(text: &str, look: impl FnOnce(Result<Loaded, LoadError>)
 }
 
 /// The rendered mistakes of a script that must not load.
-fn mistakes(text: &str) -> String {
+pub(super) fn mistakes(text: &str) -> String {
     with_script(text, |result| match result {
         Ok(loaded) => panic!("the script loads: {:?}", loaded.plan),
         Err(error) => error.render(false),

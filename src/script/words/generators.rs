@@ -19,6 +19,7 @@ use crate::{
     script::{
         Fallible,
         call::{Call, place_of},
+        run::saved,
         state::{ScriptState, Stage},
         text::mark,
     },
@@ -27,6 +28,9 @@ use crate::{
 /// A generator of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeneratorHandle(pub GeneratorId);
+
+/// What to do about a value that is not there.
+const NOT_SAVED_HELP: &str = "save it in a request before this one, or in `on_start`";
 
 /// The tag of a value that a closure drew: `vu.think` takes such a number for milliseconds, and no other.
 pub(in crate::script) const DRAWN: i32 = 1;
@@ -71,6 +75,28 @@ pub(super) const WORDS: &[Word] = &[
                 known
             });
             give(call, kind.map(Generator::Fake))
+        },
+    ),
+    word(
+        "saved",
+        "name: string",
+        "`saved(\"token\")`",
+        "What `.save(name, …)` or `vu.name = …` has kept for the virtual user that sends the request; the iteration \
+         fails if that is nothing.",
+        |call, _, args| {
+            let name = call.fixed_text(&args[0]).filter(|name| {
+                if name.is_empty() {
+                    call.wrong("`saved` takes the name of a value", format!("write {}", call.word.usage));
+                }
+                !name.is_empty()
+            });
+            match (call.stage(), name) {
+                (Stage::Run, Some(name)) => saved(&name).unwrap_or_else(|| {
+                    call.wrong(DrawError::NotSaved(name.into()).to_string(), NOT_SAVED_HELP);
+                    Dynamic::UNIT
+                }),
+                (_, name) => give(call, name.map(|name| Generator::Saved(name.into()))),
+            }
         },
     ),
     word("bytes", "size: Size", "`bytes(100.kb)`", "So many bytes, drawn anew for each request.", |call, _, args| {

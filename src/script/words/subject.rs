@@ -83,6 +83,7 @@ const ELSEWHERE: &[(Receiver, &[&str], Guide)] = &[
     (Global, &["rate"], at("phases.md", "Durations, rates")),
     (Global, &["url_encode"], at("flows.md", "Encodings and signatures")),
     (Global, &["cache_status", "header"], at("requests.md", "Classes")),
+    (Global, &["saved"], at("requests.md", "Values of earlier responses")),
     (Global, &["flow"], at("flows.md", "Flows: several steps of one virtual user")),
     (Target, &["cookies"], at("requests.md", "Cookies")),
     (Target, &["redirects"], at("requests.md", "Redirects")),
