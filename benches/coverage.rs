@@ -3,7 +3,7 @@
 //! Everything is seeded: the same figures each time.
 
 use loadr::{
-    judge::{Change, PhaseView, compare},
+    judge::{Change, PhaseView, RunFigure, compare, compare_pairs, run_figures},
     measure::{ClassId, Kind, Recorder, Sample, SampleResult, Totals},
     stats::{
         Estimate, Start, alike_blocks, block_bootstrap, change_points, clopper_pearson, clopper_pearson_effective,
@@ -412,11 +412,46 @@ fn comparisons(runs: u32) {
     }
 }
 
+fn ab_tests(runs: u32) {
+    println!(
+        "\n### `loadr ab`, margin 5 %, ten pairs of blocks of two rows of 500 samples: share of tests with any regression, in %\n"
+    );
+    println!("| blocks differ by | slower from first to last | equals | 10 % slower |\n|---|---|---|---|");
+    for (spread, drift) in [(0.02, 0.0), (0.02, 0.5), (0.05, 0.0)] {
+        let noise = Normal::new(0.0, spread).expect("finite");
+        let mut told = Vec::new();
+        for factor in [1.0, 1.1] {
+            let mut rng = Rng::seed_from_u64(37);
+            let mut block = |at: u32, factor: f64| {
+                let level = factor * (1.0 + drift * f64::from(at) / 20.0) * f64::exp(noise.sample(&mut rng));
+                run_figures(&view(&run_of(&mut rng, 1_000, level)))
+            };
+            // One side first, then the other, as the draw would have it on average.
+            let pair = |at: u32, block: &mut dyn FnMut(u32, f64) -> Vec<RunFigure>| match at % 2 {
+                0 => {
+                    let a = block(2 * at, 1.0);
+                    (a, block(2 * at + 1, factor))
+                }
+                _ => {
+                    let b = block(2 * at, factor);
+                    (block(2 * at + 1, 1.0), b)
+                }
+            };
+            let found = (0..runs).filter(|_| {
+                let pairs: Vec<_> = (0..10).map(|at| pair(at, &mut block)).collect();
+                compare_pairs(&pairs, 0.05).iter().any(|figure| figure.verdict == Change::Regression)
+            });
+            told.push(percent(found.count() as u32, runs));
+        }
+        println!("| {:.0} % | {:.0} % | {} |", spread * 100.0, drift * 100.0, told.join(" | "));
+    }
+}
+
 fn main() {
     let runs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(400);
     let only: Vec<String> = std::env::args().skip(2).collect();
     type Part = (&'static str, fn(u32), u32);
-    let parts: [Part; 8] = [
+    let parts: [Part; 9] = [
         ("shares", shares, 10 * runs),
         ("growth", growth, 5 * runs),
         ("means", means_of_runs, 10 * runs),
@@ -424,6 +459,7 @@ fn main() {
         ("changes", changes, 3 * runs / 4),
         ("ratios", ratios, runs),
         ("compare", comparisons, runs / 2),
+        ("ab", ab_tests, runs / 5),
         ("quantiles", quantiles, runs),
     ];
     for (name, part, runs) in parts {

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod ab;
 mod attempt;
 mod check;
 mod compare;
@@ -57,6 +58,8 @@ enum Command {
     Report(report::Args),
     /// Compare runs: what got worse, better, stayed the same, or cannot be told
     Compare(compare::Args),
+    /// Let two targets take turns under the same traffic, and say which is slower
+    Ab(ab::Args),
     /// Show how the figures of a folder's runs went, and where their level changed
     History(history::Args),
     /// Add up the files of a run that was cut into parts
@@ -122,6 +125,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, cli.color),
         Command::Report(arguments) => report::run(&arguments, cli.color),
         Command::Compare(arguments) => compare::run(&arguments, cli.color),
+        Command::Ab(arguments) => ab::run(&arguments, cli.color),
         Command::History(arguments) => history::run(&arguments, cli.color),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::New(arguments) => new::run(&arguments),

@@ -171,6 +171,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         arguments: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         allow_read: arguments.allow_read.clone(),
         allow_target: arguments.allow_target.clone(),
+        slice: None,
         color_stderr: color.on(&std::io::stderr()),
     };
     match runner::run(&options) {

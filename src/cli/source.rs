@@ -19,7 +19,12 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// A script in these surroundings.
     pub(super) fn of(&self, script: &std::path::Path) -> ScriptOptions {
-        ScriptOptions { script: script.to_owned(), env: self.env.clone(), allow_read: self.allow_read.clone() }
+        ScriptOptions {
+            script: script.to_owned(),
+            env: self.env.clone(),
+            allow_read: self.allow_read.clone(),
+            slice: None,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) const QUANTITIES: [(Asked, &str); 5] = [
 /// A change of the share of errors that nobody minds, where it could be seen at all.
 pub(super) const ERRORS_MARGIN: f64 = 0.005;
 /// More runs than that are no advice.
-const RUNS_MAX: f64 = 100.0;
+pub(super) const RUNS_MAX: f64 = 100.0;
 
 /// What a comparison says of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,7 +302,7 @@ fn compared(
     result
 }
 
-fn mean(values: &[f64], geometric: bool) -> f64 {
+pub(super) fn mean(values: &[f64], geometric: bool) -> f64 {
     let n = values.len().max(1) as f64;
     if geometric {
         (values.iter().map(|value| value.ln()).sum::<f64>() / n).exp()
@@ -337,7 +337,7 @@ fn between(a: &Figures<'_>, b: &Figures<'_>, is_ratio: bool, confidence: f64) ->
 }
 
 /// `shown` at 95 %, `sure` at the confidence of a verdict. More is worse, but for a rate.
-fn verdict(shown: Estimate, sure: Estimate, margin: f64, alone: bool, more_is_better: bool) -> Change {
+pub(super) fn verdict(shown: Estimate, sure: Estimate, margin: f64, alone: bool, more_is_better: bool) -> Change {
     let beyond = if alone { margin } else { 0.0 };
     let (up, down) =
         if more_is_better { (Change::Improved, Change::Regression) } else { (Change::Regression, Change::Improved) };

@@ -16,9 +16,9 @@ pub const RUNS_MIN: usize = 6;
 /// A figure of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFigure {
-    row: Row,
-    asked: Asked,
-    value: Option<f64>,
+    pub(super) row: Row,
+    pub(super) asked: Asked,
+    pub(super) value: Option<f64>,
 }
 
 /// A figure over all runs.

@@ -5,7 +5,7 @@ mod comparison;
 use std::fmt::Write;
 
 use super::{
-    Comparison, PhaseSummary, RowSummary, SloSummary, Summary,
+    AbTest, Comparison, PhaseSummary, RowSummary, SloSummary, Summary,
     words::{figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, us},
 };
 use crate::{
@@ -44,6 +44,13 @@ pub(super) fn render(summary: &Summary) -> String {
 pub fn comparisons(comparisons: &[Comparison]) -> String {
     let mut page = String::from("### Comparison\n\n");
     comparisons.iter().for_each(|one| comparison::section(&mut page, one));
+    page
+}
+
+/// Renders two targets that took turns.
+pub fn ab(test: &AbTest) -> String {
+    let mut page = format!("### A/B test\n\n{}\n\n", test.about());
+    comparison::section(&mut page, &test.comparison);
     page
 }
 

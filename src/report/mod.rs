@@ -3,6 +3,7 @@
 //! Text that may come from a server or a script is data here: it is stripped of control characters before
 //! it is shown.
 
+mod ab;
 mod comparison;
 mod csv;
 mod form;
@@ -23,13 +24,14 @@ pub mod terminal;
 mod trial;
 mod words;
 
+pub use ab::{AbBlock, AbInput, AbTest};
 pub use comparison::{ComparedPhase, ComparedRun, Comparison};
 pub use form::{FORMS, Form, form};
 pub use history::{History, HistoryChange, HistoryRun, HistoryTrend, LeftOut};
-pub use html::{comparisons as comparisons_html, history::history as history_html};
+pub use html::{ab as ab_html, comparisons as comparisons_html, history::history as history_html};
 pub use json::{comparisons_json, json};
 pub use load::describe;
-pub use markdown::comparisons as comparisons_markdown;
+pub use markdown::{ab as ab_markdown, comparisons as comparisons_markdown};
 pub use outlook::{
     Arrival, Count, DataOutlook, Distance, EntryOutlook, Outlook, PhaseOutlook, RunsOut, Schedule, Shape, SloOutlook,
     TargetOutlook,

@@ -41,17 +41,7 @@ pub(super) enum Against<'a> {
 
 pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
     let outline = ran.outline;
-    let timings: Vec<PhaseTiming> = ran
-        .timings
-        .values()
-        .map(|timing| PhaseTiming {
-            phase: timing.phase,
-            start: timing.start,
-            stopped: timing.stopped.max(timing.start),
-            drained: timing.drained,
-            planned: ran.end.planned.get(&timing.phase).copied(),
-        })
-        .collect();
+    let timings = phase_timings(ran.timings, ran.end);
     let views = phase_views(outline, ran.totals, &timings);
     let slos = watch.finish(&views, CONFIDENCE);
     let (validity, evidence) = judge::assess(&views, &health(ran));
@@ -99,6 +89,18 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         partial: ran.partial,
         notes: &notes,
     })
+}
+
+/// When phases ran, as reports take it.
+pub(super) fn phase_timings(timings: &BTreeMap<u16, Timing>, end: &End) -> Vec<PhaseTiming> {
+    let timing = |timing: &Timing| PhaseTiming {
+        phase: timing.phase,
+        start: timing.start,
+        stopped: timing.stopped.max(timing.start),
+        drained: timing.drained,
+        planned: end.planned.get(&timing.phase).copied(),
+    };
+    timings.values().map(timing).collect()
 }
 
 /// Arrivals of these parts of the run that were due until each open phase stopped.

@@ -106,7 +106,7 @@ fn rewritten(value: serde_json::Value, rewrite: &dyn Fn(&str) -> String) -> serd
     }
 }
 
-fn machine() -> Machine {
+pub(super) fn machine() -> Machine {
     let name = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
     let line = |file: &str, key: &str| {

@@ -1,6 +1,7 @@
 //! The composition root: loads a script, opens the outputs, starts the workers, conducts them, and hands what
 //! they measured to the judges and the reporters.
 
+mod ab;
 mod baseline;
 mod conclude;
 mod conduct;
@@ -27,6 +28,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+pub use ab::{AbOptions, ab};
 pub use conduct::{Conducted, Signal};
 pub use history::{HistoryOptions, history};
 pub use outlook::{OutlookOptions, outlook};
@@ -40,7 +42,7 @@ pub use trial::{TrialOptions, try_out};
 
 use self::{
     baseline::Baseline,
-    conclude::{Against, Ran, conclude, planned_arrivals},
+    conclude::{Against, Ran, conclude, phase_timings, planned_arrivals},
     conduct::{Conductor, View, Watcher},
     demo::Demo,
     endpoints::endpoints,
@@ -55,7 +57,7 @@ use crate::{
     judge::{self, ExitCode, Watch},
     measure::Totals,
     pace::Segment,
-    plan::{Outline, PhaseId, Plan},
+    plan::{Outline, PhaseId, Plan, Slice},
     report::{self, Summary},
     results::{self, Cut, End},
     script::Redactor,
@@ -104,6 +106,8 @@ pub struct RunOptions {
     pub allow_read: Vec<PathBuf>,
     /// Public hosts that may be sent to.
     pub allow_target: Vec<String>,
+    /// Only a part of each phase.
+    pub slice: Option<Slice>,
     /// Colour on standard error.
     pub color_stderr: bool,
 }
@@ -128,6 +132,11 @@ impl NotRun {
 /// # Errors
 /// The script has mistakes, an output cannot be written, or a target cannot be reached.
 pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
+    run_then(options, |_| ()).map(|(summary, ())| summary)
+}
+
+/// As [`run`], with what `read` makes of the phases as judges see them.
+fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) -> R) -> Result<(Summary, R), NotRun> {
     let demo = if options.demo {
         let demo = Demo::start();
         Some(demo.map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start the lab: {error}")))?)
@@ -230,7 +239,8 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
     }
     outputs.write(&summary, &redactor).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     drop(demo);
-    Ok(summary)
+    let read = read(&report::phase_views(&outline, &conducted.totals, &phase_timings(&conducted.timings, &end)));
+    Ok((summary, read))
 }
 
 /// Creates the run file that was asked for by name.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{NotRun, RunOptions, demo::Demo};
 use crate::{
     judge::ExitCode,
-    plan::Plan,
+    plan::{Plan, Slice},
     script::{self, DataCache, LoadError, LoadOptions, Loaded, Redactor},
 };
 
@@ -18,11 +18,18 @@ pub struct ScriptOptions {
     pub env: Vec<(String, String)>,
     /// Folders that the script may read beside its own.
     pub allow_read: Vec<PathBuf>,
+    /// Only a part of each phase.
+    pub slice: Option<Slice>,
 }
 
 impl From<&RunOptions> for ScriptOptions {
     fn from(options: &RunOptions) -> Self {
-        Self { script: options.script.clone(), env: options.env.clone(), allow_read: options.allow_read.clone() }
+        Self {
+            script: options.script.clone(),
+            env: options.env.clone(),
+            allow_read: options.allow_read.clone(),
+            slice: options.slice,
+        }
     }
 }
 
@@ -46,7 +53,12 @@ impl ScriptOptions {
         if let Some(demo) = demo {
             env.push(("TARGET".to_owned(), demo.url.clone()));
         }
-        LoadOptions { env, allow_read: self.allow_read.clone(), data_cache: Arc::new(DataCache::default()) }
+        LoadOptions {
+            env,
+            allow_read: self.allow_read.clone(),
+            data_cache: Arc::new(DataCache::default()),
+            slice: self.slice,
+        }
     }
 }
 

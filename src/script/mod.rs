@@ -50,7 +50,7 @@ pub use words::{
     words,
 };
 
-use crate::plan::{Drawers, Lack, Place, Plan, Problem, validate};
+use crate::plan::{Drawers, Lack, Place, Plan, Problem, Slice, validate};
 
 /// What a function of the language gives.
 type Fallible<T> = Result<T, Box<rhai::EvalAltResult>>;
@@ -67,6 +67,8 @@ pub struct LoadOptions {
     pub allow_read: Vec<PathBuf>,
     /// Data files that were read already. Give the workers of one process the same.
     pub data_cache: Arc<DataCache>,
+    /// Only a part of each phase.
+    pub slice: Option<Slice>,
 }
 
 /// A script that was evaluated: its plan, and what runs it.
@@ -158,6 +160,9 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> R
     saved::never_saved(&state).into_iter().for_each(|problem| state.unless_known(problem));
     if !state.problems.borrow().is_empty() {
         return Err(failed(&state));
+    }
+    if let Some(slice) = options.slice {
+        state.plan.borrow_mut().cut(slice);
     }
     let plan = state.plan.borrow().clone();
     let drawers = Rc::new(Drawers::new(&plan, &state.tables.borrow()));

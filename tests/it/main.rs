@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod ab;
 mod author;
 mod bad_input;
 mod baseline;

@@ -9,7 +9,7 @@ use crate::{
     judge::{Change, Compared, Unit},
     measure::clean_text,
     report::{
-        ComparedRun, Comparison,
+        AbTest, ComparedRun, Comparison,
         words::{change_mark, compared, compared_name},
     },
 };
@@ -33,6 +33,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) const BASELINE: Self =
         Self { title: "Against the baseline", sides: ["baseline", "now"], repeats: "runs on each side" };
+    const AB: Self = Self { title: "A/B test", sides: ["A", "B"], repeats: "pairs of blocks" };
     pub(super) const FILES: Self = Self { title: "Comparison", sides: ["A", "B"], repeats: "runs on each side" };
 }
 
@@ -158,6 +159,12 @@ pub(super) fn page(comparisons: &[Comparison], names: Names) -> String {
     let word = comparisons.iter().map(Comparison::word).min_by_key(|word| order(word)).unwrap_or("NO REGRESSION");
     let parts: Vec<String> = comparisons.iter().map(|one| part(one, names)).collect();
     super::document(names.title, word, &parts.join("\n"))
+}
+
+/// A page about two targets that took turns.
+pub(super) fn ab_page(test: &AbTest) -> String {
+    let about = format!("<p id=\"about\">{}</p>\n", test.about());
+    super::document(Names::AB.title, test.comparison.word(), &(about + part(&test.comparison, Names::AB).as_str()))
 }
 
 fn order(word: &str) -> u8 {

@@ -14,7 +14,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, valu
 use sha2::{Digest, Sha256};
 
 use self::comparison::Names;
-use super::{Comparison, Summary};
+use super::{AbTest, Comparison, Summary};
 use crate::measure::clean_text;
 
 const PAGE: &str = include_str!("page.html");
@@ -50,6 +50,11 @@ pub(super) fn render(summary: &Summary) -> String {
 /// A page about comparisons alone.
 pub fn comparisons(comparisons: &[Comparison]) -> String {
     comparison::page(comparisons, Names::FILES)
+}
+
+/// A page about two targets that took turns.
+pub fn ab(test: &AbTest) -> String {
+    comparison::ab_page(test)
 }
 
 /// A whole page around what was made already.

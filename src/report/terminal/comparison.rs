@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     judge::{Change, Compared},
-    report::{ComparedRun, Comparison, words},
+    report::{AbTest, ComparedRun, Comparison, words},
 };
 
 const COLUMNS: [Column; 6] = [
@@ -25,7 +25,21 @@ pub fn comparison(comparison: &Comparison, width: usize, color: bool) -> String 
     page.prose(0, tone(comparison), &headline(comparison, true));
     sides(&mut page, comparison, 0);
     figures(&mut page, comparison, "");
-    advice(&mut page, comparison);
+    advice(&mut page, comparison, "runs on each side");
+    let mut text = page.lines.join("\n");
+    text.push('\n');
+    text
+}
+
+/// Renders two targets that took turns.
+pub fn ab(test: &AbTest, width: usize, color: bool) -> String {
+    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    let comparison = &test.comparison;
+    page.prose(0, tone(comparison), &headline(comparison, true));
+    page.prose(0, Tone::Plain, &test.about());
+    sides(&mut page, comparison, 0);
+    figures(&mut page, comparison, "");
+    advice(&mut page, comparison, "pairs of blocks");
     let mut text = page.lines.join("\n");
     text.push('\n');
     text
@@ -38,7 +52,7 @@ pub(super) fn section(page: &mut Page, comparison: &Comparison) {
     page.prose(2, tone(comparison), &headline(comparison, false));
     sides(page, comparison, 2);
     figures(page, comparison, " against the baseline");
-    advice(page, comparison);
+    advice(page, comparison, "runs on each side");
 }
 
 fn tone(comparison: &Comparison) -> Tone {
@@ -107,13 +121,13 @@ fn cells(figure: &Compared) -> Vec<Cell> {
 }
 
 /// What would tell more.
-fn advice(page: &mut Page, comparison: &Comparison) {
+fn advice(page: &mut Page, comparison: &Comparison, repeats: &str) {
     let reasons = comparison.reasons();
     if comparison.runs_needed.is_some() || !reasons.is_empty() {
         page.blank();
     }
     if let Some(runs) = comparison.runs_needed {
-        page.prose(0, Tone::Plain, &format!("? about {runs} runs on each side would tell what these cannot"));
+        page.prose(0, Tone::Plain, &format!("? about {runs} {repeats} would tell what these cannot"));
     }
     for reason in reasons {
         page.prose(0, Tone::Plain, &format!("– {}", clean(reason)));

@@ -12,7 +12,7 @@ mod timeline;
 mod trial;
 mod width;
 
-pub use comparison::comparison;
+pub use comparison::{ab, comparison};
 pub use history::history;
 pub use outlook::render_outlook;
 use paint::{Paint, Tone};

@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod plans;
+mod slices;
 
 use super::{LoadError, LoadOptions, Loaded, load_source};
 
