@@ -14,7 +14,7 @@ use crate::{
     clock::Nanos,
     measure::NameId,
     plan::{ClosureId, Expect, FlowId, Place, Save},
-    protocol::{Failure, Negotiated, Response, Stamps, TargetId},
+    protocol::{Failure, HttpVersion, Negotiated, Response, Stamps, TargetId},
 };
 
 use super::user::User;
@@ -143,6 +143,8 @@ pub struct Request {
     pub is_head: bool,
     /// A redirect is a response, whatever the target says.
     pub no_redirect: bool,
+    /// See [`crate::protocol::Exchange::version`].
+    pub version: Option<HttpVersion>,
     /// Nobody reads the body.
     pub discard_body: bool,
     /// Time for the whole request.

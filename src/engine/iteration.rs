@@ -273,6 +273,7 @@ impl<T: Transport> Worker<T> {
             timeout: compiled.timeout,
             keep: prepared.keep,
             body_bytes_max: compiled.body_bytes_max,
+            version: compiled.version,
         };
         let outcome = if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
             exchange.wire = wire;
@@ -487,6 +488,7 @@ impl<T: Transport> Worker<T> {
             timeout: request.timeout,
             keep: if request.discard_body { Keep::Head } else { Keep::Body },
             body_bytes_max,
+            version: request.version,
         };
         let follow = if request.no_redirect { 0 } else { self.plan.targets[usize::from(request.target.0)].redirects };
         let outcome = self.request(ledger, name, vu, planned, exchange, follow).await;

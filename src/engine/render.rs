@@ -15,7 +15,7 @@ use crate::{
         Body, Check, Classify, DrawContext, DrawError, Drawers, Escape, Expect, GeneratorId, Part as FormPart,
         PartContent, Piece, Plan, Save, Target, Template, Text,
     },
-    protocol::{ACCEPTED_CODINGS, TargetId},
+    protocol::{ACCEPTED_CODINGS, HttpVersion, TargetId},
 };
 
 /// A template, ready to be sent many times.
@@ -41,6 +41,8 @@ pub struct Compiled {
     pub saves: Vec<Save>,
     /// Redirects that are followed.
     pub redirects: u32,
+    /// See [`crate::protocol::Exchange::version`].
+    pub version: Option<HttpVersion>,
     /// The body need not be kept.
     pub discard_body: bool,
     /// The request line, `host`, and the template's own fields, each with its CRLF.
@@ -279,6 +281,7 @@ impl Compiled {
             classify: template.classify.clone(),
             saves: template.saves.clone(),
             redirects: if template.no_redirect { 0 } else { target.redirects },
+            version: template.version,
             discard_body: template.discard_body,
             head,
             defaults,

@@ -11,7 +11,6 @@ use tokio::{net::TcpStream, sync::Semaphore};
 use super::{
     deadline::DeadlineTimer,
     guard::AddressGuard,
-    h1::Connection,
     resolve::{Addresses, Resolver},
     stream::Stream,
     system,
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Nanos},
-    protocol::{ErrorKind, Failure, Negotiated, Origin, Stamps},
+    protocol::{ErrorKind, Failure, HttpVersion, Negotiated, Origin, Stamps},
 };
 
 /// Where a target's exchanges go, and how its connections are opened.
@@ -32,6 +31,8 @@ pub struct Endpoint {
     pub port: u16,
     /// TLS over the connection.
     pub tls: Option<Tls>,
+    /// The version of HTTP that is spoken; over TLS the server's choice unless given, else HTTP/1.1.
+    pub version: Option<HttpVersion>,
     /// Connections stay open for the next exchange.
     pub keepalive: bool,
     /// So many connections are shared by all sessions, instead of each session having its own.
@@ -49,6 +50,7 @@ impl Endpoint {
             host: host.into(),
             port,
             tls: None,
+            version: None,
             keepalive: true,
             connections: None,
             connect_timeout: Duration::from_secs(10),
@@ -101,7 +103,20 @@ pub struct Route {
     resolver: Resolver,
     /// Place of the address that took the last connection.
     preferred: Cell<usize>,
+    /// What the server chose to speak last, where it had the choice.
+    chosen: Cell<Option<HttpVersion>>,
     shared: Option<Shared>,
+}
+
+/// A connection that stands and has carried nothing yet.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its bytes.
+    pub stream: Stream,
+    /// Its timer; armed already.
+    pub timer: DeadlineTimer,
+    /// What it agreed on with the server.
+    pub negotiated: Negotiated,
 }
 
 impl Route {
@@ -112,7 +127,18 @@ impl Route {
             session: Session::default(),
             permits: Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)),
         });
-        Self { endpoint, resolver, preferred: Cell::new(0), shared }
+        Self { endpoint, resolver, preferred: Cell::new(0), chosen: Cell::new(None), shared }
+    }
+
+    /// The version for an exchange that asks for `version`, where that is not the server's choice.
+    pub fn version(&self, version: Option<HttpVersion>) -> Option<HttpVersion> {
+        let in_cleartext = || self.endpoint.tls.is_none().then_some(HttpVersion::Http1);
+        version.or(self.endpoint.version).or_else(in_cleartext)
+    }
+
+    /// An exchange may go by HTTP/2: it must, or the server may choose and has not chosen otherwise.
+    pub fn may_be_http2(&self, version: Option<HttpVersion>) -> bool {
+        self.version(version).or(self.chosen.get()) != Some(HttpVersion::Http1)
     }
 
     /// The connections that all sessions share, where they do.
@@ -125,19 +151,21 @@ impl Route {
         &self.endpoint
     }
 
-    /// Opens a connection before `deadline`, trying the host's addresses in order. Stamps `resolved`, `connected`
-    /// and `secured`.
+    /// Opens a connection for `version`, or for the server's choice, before `deadline`, trying the host's addresses in
+    /// order. Stamps `resolved`, `connected` and `secured`.
     ///
     /// # Errors
     /// `Dns`, `TargetDenied` if no address may be contacted, `Timeout` during the look-up, else the last address's
-    /// failure with the number of addresses tried; of TLS, its own kinds.
+    /// failure with the number of addresses tried; of TLS, its own kinds; `Http2NotSpoken`.
     pub async fn connect(
         &self,
         clock: &Clock,
         guard: &AddressGuard,
+        version: Option<HttpVersion>,
         deadline: Nanos,
         stamps: &mut Stamps,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Opened, Failure> {
+        let version = self.version(version);
         let host = &self.endpoint.host;
         let mut timer = DeadlineTimer::new(clock, deadline);
         let resolved = timer
@@ -156,11 +184,13 @@ impl Route {
         let connected = clock.now();
         stamps.connected = Some(connected);
         let Some(tls) = &self.endpoint.tls else {
-            return Ok(Connection::new(Stream::Plain(stream), timer, Negotiated::default()));
+            let http = version.unwrap_or_default();
+            let negotiated = Negotiated { http, ..Negotiated::default() };
+            return Ok(Opened { stream: Stream::Plain(stream), timer, negotiated });
         };
         let until = deadline.min(connected.saturating_add(self.patience()));
         let name = tls::server_name(host)?;
-        let stream = match timer.race(clock, until, tls.connector().connect(name, stream)).await {
+        let stream = match timer.race(clock, until, tls.connector(version).connect(name, stream)).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => return Err(tls::handshake_failure(&error, host)),
             None => {
@@ -169,7 +199,15 @@ impl Route {
         };
         stamps.secured = Some(clock.now());
         let negotiated = tls::negotiated(stream.get_ref().1);
-        Ok(Connection::new(Stream::Tls(Box::new(stream)), timer, negotiated))
+        match version {
+            None => self.chosen.set(Some(negotiated.http)),
+            Some(HttpVersion::Http2) if negotiated.http != HttpVersion::Http2 => {
+                let detail = format!("{host}: HTTP/2 was offered in the handshake, and not taken");
+                return Err(Failure::new(ErrorKind::Http2NotSpoken, detail));
+            }
+            Some(_) => {}
+        }
+        Ok(Opened { stream: Stream::Tls(Box::new(stream)), timer, negotiated })
     }
 
     fn patience(&self) -> Nanos {

@@ -1,15 +1,19 @@
-//! The HTTP/1.1 transport: the hot path, written for this engine.
+//! The transport of HTTP. HTTP/1.1 is the hot path, written for this engine; HTTP/2 (module `h2`) is a library's, driven
+//! from here.
 //!
 //! A request is bytes that the engine prepared, a response is bytes that are read into one memory shared by all
 //! connections of a worker and parsed where they lie. Most exchanges are one write, one read and three looks
-//! at the clock. `h1` knows the protocol, `connect` the way to a connection, `transport` joins them. What is
+//! at the clock. `h1` and `h2` know the
+//! protocols, `connect` the way to a connection, `transport` joins them. What is
 //! the same over every transport lies beside it: `cookies`.
 
 mod connect;
 mod cookies;
 mod deadline;
+mod either;
 mod guard;
 mod h1;
+mod h2;
 mod resolve;
 mod stream;
 mod system;

@@ -1,18 +1,26 @@
-//! [`HttpTransport`]: exchanges over HTTP/1.1, and the connections a virtual user keeps between them.
+//! [`HttpTransport`]: exchanges over HTTP, and the connections a virtual user keeps between them.
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+};
 
 use tokio::sync::SemaphorePermit;
 
 use super::{
     connect::{Endpoint, Route},
     deadline::DeadlineTimer,
+    either::Way,
     guard::AddressGuard,
     h1::{Connection, Request, Scratch},
+    h2::Lane,
 };
 use crate::{
     clock::{Clock, Nanos},
-    protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Origin, Outcome, Stamps, TargetId, Transport},
+    protocol::{
+        BufferPool, ErrorKind, Exchange, Failure, HttpVersion, Negotiated, Origin, Outcome, Stamps, TargetId, Transport,
+    },
 };
 
 /// Servers that redirects may lead to, beyond the plan's targets.
@@ -20,15 +28,16 @@ const ELSEWHERE_MAX: usize = 64;
 /// More connections of one session do not wait; those that are too many are closed.
 const IDLE_MAX: usize = 256;
 
-/// The HTTP/1.1 transport of one worker. Its futures run on that worker's current-thread runtime.
+/// The transport of one worker. Its futures run on that worker's current-thread runtime, within a `LocalSet` or a
+/// `LocalRuntime` where a server may speak HTTP/2.
 #[derive(Debug)]
 pub struct HttpTransport {
-    clock: Clock,
-    guard: AddressGuard,
+    pub(super) clock: Clock,
+    pub(super) guard: AddressGuard,
     routes: Vec<Rc<Route>>,
     /// Servers that redirects led to; their numbers follow those of the plan's targets.
     elsewhere: RefCell<Vec<Rc<Route>>>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
 }
 
 /// The open connections of one virtual user. Cheap while they wait: no buffers.
@@ -36,7 +45,11 @@ pub struct HttpTransport {
 pub struct Session {
     /// Used last, taken first: its state is the warmest, on both sides.
     idle: RefCell<Vec<Idle>>,
+    /// Connections of HTTP/2, for targets that may speak it.
+    lanes: OnceCell<Box<RefCell<Lanes>>>,
 }
+
+type Lanes = Vec<(TargetId, Rc<Lane>)>;
 
 #[derive(Debug)]
 struct Idle {
@@ -72,7 +85,18 @@ impl Session {
         }
     }
 
-    fn put(&self, target: TargetId, connection: Connection) {
+    /// The connections of HTTP/2 to a target, of which so many are shared.
+    pub(super) fn lane(&self, target: TargetId, shared: Option<usize>) -> Rc<Lane> {
+        let mut lanes = self.lanes.get_or_init(Box::default).borrow_mut();
+        if let Some((_, lane)) = lanes.iter().find(|(of, _)| *of == target) {
+            return lane.clone();
+        }
+        let lane = Rc::new(Lane::new(shared));
+        lanes.push((target, lane.clone()));
+        lane
+    }
+
+    pub(super) fn put(&self, target: TargetId, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_MAX {
             // Most users have one connection, and there may be ten thousands of users.
@@ -110,7 +134,7 @@ impl HttpTransport {
 
     /// The session whose connections an exchange may use, and the right to use one of them: the virtual user's own,
     /// or the one that all share, where that is asked for. Waits for a connection to be free.
-    async fn lend<'a>(
+    pub(super) async fn lend<'a>(
         &self,
         route: &'a Route,
         own: &'a Session,
@@ -137,46 +161,17 @@ impl Transport for HttpTransport {
     async fn exchange<'a>(&'a self, session: &'a Session, exchange: Exchange<'a>) -> Outcome {
         let start = self.clock.now();
         let deadline = start.saturating_add(exchange.timeout);
-        let mut stamps = Stamps { start, ..Stamps::default() };
-        let target = exchange.target;
+        let stamps = Stamps { start, ..Stamps::default() };
 
-        let route = match self.route(target) {
+        let route = match self.route(exchange.target) {
             Ok(route) => route,
             Err(failure) => return self.unsent(failure, stamps),
         };
-        let (session, _permit) = match self.lend(&route, session, deadline).await {
-            Ok(lent) => lent,
-            Err(failure) => return self.unsent(failure, stamps),
-        };
-        let (mut connection, reused) = match session.take(target) {
-            Some(connection) => (connection, true),
-            // On the heap, as all that is rare: each virtual user holds this future's room even while it thinks.
-            None => match Box::pin(route.connect(&self.clock, &self.guard, deadline, &mut stamps)).await {
-                Ok(connection) => (connection, false),
-                Err(failure) => return self.unsent(failure, stamps),
-            },
-        };
-        let mut request = Request::new(&self.clock, &self.scratch, &exchange, deadline, reused);
-        let negotiated = connection.negotiated();
-        // The connection is this future's own until the response is whole: dropping the future closes it.
-        let result = poll_fn(|cx| connection.poll(&mut request, &mut stamps, cx)).await;
-
-        if result.is_ok() && request.leaves_reusable() && route.endpoint().keepalive {
-            session.put(target, connection);
+        if route.may_be_http2(exchange.version) {
+            // Boxed: what most exchanges are made of shall not grow by it.
+            return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
         }
-        let (bytes_sent, reader) = (request.written() as u64, request.reader);
-        Outcome {
-            status: if result.is_ok() { reader.status() } else { 0 },
-            failure: result.err(),
-            stamps,
-            bytes_sent,
-            bytes_received: reader.received(),
-            body_bytes: reader.body_bytes(),
-            reused,
-            negotiated,
-            sets_cookies: reader.sets_cookies(),
-            response: reader.into_response(&self.scratch.pool),
-        }
+        self.exchange_by_http1(&route, session, &exchange, deadline, stamps).await
     }
 
     fn elsewhere(&self, from: TargetId, to: &Origin<'_>) -> Result<TargetId, Failure> {
@@ -209,20 +204,98 @@ impl Transport for HttpTransport {
         let patience = route.endpoint().connect_timeout.saturating_mul(2);
         let patience = Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
         let deadline = self.clock.now().saturating_add(patience);
+        let mut stamps = Stamps::default();
+        if route.may_be_http2(None)
+            && let Some(way) =
+                Box::pin(self.connect_either(&route, session, target, None, deadline, &mut stamps)).await?
+        {
+            if let Way::Http1 { session, connection, .. } = way {
+                session.put(target, connection);
+            }
+            return Ok(());
+        }
         let (session, _permit) = self.lend(&route, session, deadline).await?;
         if let Some(connection) = session.take(target) {
             session.put(target, connection);
             return Ok(());
         }
-        let connection = Box::pin(route.connect(&self.clock, &self.guard, deadline, &mut Stamps::default())).await?;
-        session.put(target, connection);
+        let opened = Box::pin(route.connect(&self.clock, &self.guard, None, deadline, &mut stamps)).await?;
+        if opened.negotiated.http == HttpVersion::Http1 {
+            session.put(target, Connection::new(opened));
+        }
         Ok(())
     }
 }
 
 impl HttpTransport {
+    pub(super) async fn exchange_by_http1(
+        &self,
+        route: &Route,
+        session: &Session,
+        exchange: &Exchange<'_>,
+        deadline: Nanos,
+        mut stamps: Stamps,
+    ) -> Outcome {
+        let (session, _permit) = match self.lend(route, session, deadline).await {
+            Ok(lent) => lent,
+            Err(failure) => return self.unsent(failure, stamps),
+        };
+        let (connection, reused) = match session.take(exchange.target) {
+            Some(connection) => (connection, true),
+            // On the heap, as all that is rare: each virtual user holds this future's room even while it thinks.
+            None => {
+                let connect = route.connect(&self.clock, &self.guard, exchange.version, deadline, &mut stamps);
+                match Box::pin(connect).await {
+                    Ok(opened) if opened.negotiated.http == HttpVersion::Http2 => {
+                        // It chose HTTP/1.1 before: a server that was replaced.
+                        let carried = self.carry_by_http2(opened, route, session, exchange, deadline, stamps);
+                        return Box::pin(carried).await;
+                    }
+                    Ok(opened) => (Connection::new(opened), false),
+                    Err(failure) => return self.unsent(failure, stamps),
+                }
+            }
+        };
+        self.carry(connection, route, session, exchange, deadline, stamps, reused).await
+    }
+
+    /// Carries an exchange over a connection of HTTP/1.1, which is put back to `session` if it can carry another.
+    #[expect(clippy::too_many_arguments, reason = "all of them are the exchange")]
+    pub(super) async fn carry(
+        &self,
+        mut connection: Connection,
+        route: &Route,
+        session: &Session,
+        exchange: &Exchange<'_>,
+        deadline: Nanos,
+        mut stamps: Stamps,
+        reused: bool,
+    ) -> Outcome {
+        let mut request = Request::new(&self.clock, &self.scratch, exchange, deadline, reused);
+        let negotiated = connection.negotiated();
+        // The connection is this future's own until the response is whole: dropping the future closes it.
+        let result = poll_fn(|cx| connection.poll(&mut request, &mut stamps, cx)).await;
+
+        if result.is_ok() && request.leaves_reusable() && route.endpoint().keepalive {
+            session.put(exchange.target, connection);
+        }
+        let (bytes_sent, reader) = (request.written() as u64, request.reader);
+        Outcome {
+            status: if result.is_ok() { reader.status() } else { 0 },
+            failure: result.err(),
+            stamps,
+            bytes_sent,
+            bytes_received: reader.received(),
+            body_bytes: reader.body_bytes(),
+            reused,
+            negotiated,
+            sets_cookies: reader.sets_cookies(),
+            response: reader.into_response(&self.scratch.pool),
+        }
+    }
+
     /// The outcome of an exchange that had no connection.
-    fn unsent(&self, failure: Failure, stamps: Stamps) -> Outcome {
+    pub(super) fn unsent(&self, failure: Failure, stamps: Stamps) -> Outcome {
         Outcome {
             status: 0,
             failure: Some(failure),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{ClosureId, Place, TlsPlan};
+use crate::protocol::HttpVersion;
 
 /// A server under test, with defaults for every request to it.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +19,9 @@ pub struct Target {
     pub timeout: Duration,
     /// TLS, where the scheme is `https`.
     pub tls: TlsPlan,
+    /// The version of HTTP; default none: over TLS the server's choice, in cleartext HTTP/1.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<HttpVersion>,
     /// Keep connections open between requests; default true.
     pub keepalive: bool,
     /// Each virtual user keeps and sends its cookies; default true.
@@ -53,6 +57,7 @@ impl Target {
             headers: Vec::new(),
             timeout: Duration::from_secs(30),
             tls: TlsPlan::default(),
+            version: None,
             keepalive: true,
             cookies: true,
             redirects: 0,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{ClosureId, GeneratorId, Place};
-use crate::protocol::TargetId;
+use crate::protocol::{HttpVersion, TargetId};
 
 /// A request with holes.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +38,9 @@ pub struct Template {
     pub saves: Vec<Save>,
     /// A redirect is a response, whatever the target says.
     pub no_redirect: bool,
+    /// The version of HTTP, if not the target's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<HttpVersion>,
     /// The script never reads the body.
     pub discard_body: bool,
     /// Where it was declared.

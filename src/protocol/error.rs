@@ -78,6 +78,12 @@ error_kinds! {
     TruncatedBody = "truncated_body", "the target stopped in the middle of an answer: look into its log";
     /// The response is not valid HTTP.
     Protocol = "protocol", "the target does not speak the expected protocol on this port";
+    /// The server does not speak HTTP/2, which was asked for.
+    Http2NotSpoken = "http2_not_spoken", "the target speaks HTTP/1.1 only on this port: leave `.http2()` out";
+    /// The server ended an HTTP/2 connection without the answer to this request.
+    GoAway = "goaway", "the target shut its HTTP/2 connection down: does it restart, or limit requests of a connection?";
+    /// The server ended this exchange alone, by HTTP/2's RST_STREAM.
+    StreamReset = "stream_reset", "the target gave up on the request: the example has its reason, its log may have more";
     /// The response's head is longer than allowed.
     HeadTooLarge = "head_too_large", "the target sends more header fields than loadr reads";
     /// The response's body is longer than allowed.

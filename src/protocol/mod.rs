@@ -50,7 +50,8 @@ pub enum Keep {
 pub struct Exchange<'a> {
     /// Where it goes.
     pub target: TargetId,
-    /// The request as HTTP/1.1 puts it on the wire: request line, fields, blank line, body.
+    /// The request as HTTP/1.1 puts it on the wire: request line, fields, blank line, body. A transport of another
+    /// version makes its own of it.
     pub wire: &'a [u8],
     /// Where the body starts in `wire`; its length if there is no body.
     pub body_at: usize,
@@ -62,6 +63,8 @@ pub struct Exchange<'a> {
     pub keep: Keep,
     /// A body longer than this is an error, in bytes.
     pub body_bytes_max: u64,
+    /// Carried by this version of HTTP, whatever the target's other exchanges are carried by.
+    pub version: Option<HttpVersion>,
 }
 
 /// When things happened, on the run's clock. A step that did not happen (no DNS look-up, a connection that
@@ -93,9 +96,9 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// When things happened.
     pub stamps: Stamps,
-    /// Bytes written to the connection.
+    /// Bytes written to the connection; over HTTP/2, fields before their compression and the body, without frames.
     pub bytes_sent: u64,
-    /// Bytes read from the connection.
+    /// Bytes read from the connection; over HTTP/2 as above.
     pub bytes_received: u64,
     /// Length of the body without its transfer coding, in bytes.
     pub body_bytes: u64,

@@ -58,6 +58,7 @@ impl RequestDraft {
             classify: None,
             saves: Vec::new(),
             no_redirect: false,
+            version: None,
             discard_body: false,
             at,
         };

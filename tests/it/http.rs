@@ -112,6 +112,40 @@ fn users_share_connections_where_asked() {
     assert_eq!((phase.count("ok"), phase.count("connections_opened")), (300, 3), "{ended}");
 }
 
+/// In cleartext, by HTTP/2 from the first byte: shared connections, a batch on one, redirects and cookies as ever.
+#[test]
+fn http2_in_cleartext_is_what_http1_is() {
+    let lab = TestLab::start();
+    let ended = run(
+        &lab,
+        ".http2().redirects(2).compressed()",
+        r#"let batch = flow("batch", |vu| {
+               let all = vu.batch(["/lab/fixed?ms=20", "/lab/fixed?ms=20", "/lab/redirect/1"]);
+               check("answered", all[0].ok && all[1].ok && all[2].status == 200);
+               check("by HTTP/2", all[0].proto == "HTTP/2");
+               check("compressed", vu.get("/lab/gzip?bytes=5000").json() != ());
+               let echo = vu.post("/lab/echo", #{ a: 1 });
+               check("the body arrives", echo.json("body").contains("1"));
+           });
+           phase("main").run(batch).users(3).iterations(12);
+           slo("all", #{ checks: "== 100%", errors: "== 0%" });"#,
+    );
+    ended.expect(0);
+    let phase = ended.figures().phase("main");
+    assert_eq!((phase.count("connections_opened"), phase.count("connections_reused")), (3, 69), "{ended}");
+    assert!(ended.stdout.contains("reused · HTTP/2\n"), "{ended}");
+
+    let lab = TestLab::start();
+    let ended = run(
+        &lab,
+        ".http2().connections(2)",
+        "phase(\"main\").run(get(\"/lab/fixed?ms=5\").name(\"r\")).users(30).iterations(300);",
+    );
+    ended.expect(0);
+    let phase = ended.figures().phase("main");
+    assert_eq!((phase.count("ok"), phase.count("connections_opened")), (300, 2), "{ended}");
+}
+
 /// A login that answers with a redirect and a cookie: the page behind it gets the cookie.
 #[test]
 fn cookies_set_on_the_way_are_sent_on() {

@@ -134,6 +134,27 @@ impl Logged {
     }
 }
 
+/// A certificate for 127.0.0.1 that signs itself, and nginx's words for it: HTTP/2 where `protocols` says so.
+fn secured(protocols: &str) -> (Nginx, String) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("cert.pem"), &certificate).expect("room");
+    std::fs::write(path("key.pem"), key).expect("room");
+    let free = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let addr = free.local_addr().expect("its address");
+    drop(free);
+    let mut nginx = Nginx::start(&format!(
+        "server {{ listen {addr} ssl {protocols}; ssl_certificate {cert}; ssl_certificate_key {key};\n\
+           keepalive_requests 50; location / {{ return 200 'made'; }} }}",
+        cert = path("cert.pem").display(),
+        key = path("key.pem").display(),
+    ));
+    nginx.addr = addr;
+    (nginx, certificate)
+}
+
 fn connections(log: &[Logged]) -> usize {
     log.iter().map(|logged| logged.connection).collect::<std::collections::BTreeSet<_>>().len()
 }
@@ -222,6 +243,35 @@ fn a_race_with_the_servers_patience_has_its_own_kind() {
     let phase = ended.figures().phase("main");
     let row = phase.row("GET /small.txt");
     assert_eq!(row.count("ok") + row.error("stale_connection"), 120, "{ended}");
+}
+
+/// nginx takes 50 requests of a connection and then says GOAWAY: what it has answered is answered, and a user opens the next.
+#[test]
+fn http2_over_tls_is_spoken_with_nginx() {
+    let (nginx, authority) = secured("http2");
+    let run = |words: &str, phase: &str| {
+        let script = format!("let web = target(env(\"TARGET\")).ca(\"ca.pem\"){words};\n{phase}");
+        let target = format!("https://{}", nginx.addr);
+        Program::run_against(&script, &target).file("ca.pem", authority.clone()).run()
+    };
+    let ended = run("", "phase(\"main\").run(get(\"/\")).users(2).each_user(120);");
+    ended.expect(0);
+    let phase = ended.figures().phase("main");
+    assert_eq!((phase.count("ok"), phase.count("errors")), (240, 0), "{ended}");
+    assert_eq!(phase.0["negotiated"][0]["protocol"], "HTTP/2", "{ended}");
+    assert!((6..=8).contains(&phase.count("connections_opened")), "{ended}");
+
+    // At the same time on one connection: requests that cross its GOAWAY are told apart from all other errors.
+    let ended = run(".connections(1)", "phase(\"main\").run(get(\"/\")).users(10).iterations(500);");
+    let row = ended.figures().phase("main").row("GET /");
+    assert_eq!(row.count("ok") + row.error("goaway"), 500, "{ended}");
+    assert!(row.count("ok") >= 400, "{ended}");
+
+    let (nginx, authority) = secured("");
+    let script = "let web = target(env(\"TARGET\")).ca(\"ca.pem\").http2(); phase(\"main\").run(get(\"/\")).users(1).iterations(2);";
+    let ended = Program::run_against(script, &format!("https://{}", nginx.addr)).file("ca.pem", authority).run();
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert!(ended.stderr.contains("http2_not_spoken") && ended.stderr.contains(".http2()"), "{ended}");
 }
 
 /// Whatever a server says: a redirect leads to this machine and to hosts that the script names, and to its end.

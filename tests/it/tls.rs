@@ -35,6 +35,32 @@ fn what_was_negotiated_is_reported() {
 }
 
 #[test]
+fn the_server_chooses_http2_and_the_script_may_not_want_it() {
+    for (word, request, expected) in [
+        ("", "", "HTTP/2"),
+        (".http2()", "", "HTTP/2"),
+        ("", ".http1()", "HTTP/1.1"),
+        (".http1()", ".http2()", "HTTP/2"),
+    ] {
+        let lab = lab();
+        let script = format!(
+            "let shop = target(env(\"TARGET\")).ca(\"ca.pem\"){word};\n\
+             let it = get(\"/health\"){request}.check(\"proto\", |res| res.proto == \"{expected}\");\n\
+             phase(\"main\").run(it).users(2).iterations(20);\n\
+             slo(\"proto\", #{{ checks: \"== 100%\" }});"
+        );
+        let ended = run(&lab, &script);
+        ended.expect(0);
+        let phase = ended.figures().phase("main");
+        assert_eq!((phase.count("ok"), lab.seen()), (20, 20), "{ended}");
+        assert_eq!(phase.count("connections_opened"), 2, "{ended}");
+        let rows = phase.0["negotiated"].as_array().expect("a list");
+        assert_eq!((rows.len(), rows[0]["protocol"].as_str()), (1, Some(expected)), "{ended}");
+        assert!(ended.stdout.contains(&format!("{expected} over TLS 1.3")), "{ended}");
+    }
+}
+
+#[test]
 fn an_unknown_authority_is_told_before_the_run() {
     let lab = lab();
     let script = format!("let shop = target(env(\"TARGET\"));\n{EACH}");

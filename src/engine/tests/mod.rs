@@ -43,6 +43,7 @@ fn plan(load: Load) -> Plan {
         classify: None,
         saves: vec![],
         no_redirect: false,
+        version: None,
         discard_body: false,
         at: Place::default(),
     };
@@ -153,6 +154,7 @@ fn get(path: &str) -> Step {
         wire,
         is_head: false,
         no_redirect: false,
+        version: None,
         discard_body: false,
         timeout: 30 * SECOND,
         expect: Expect::default(),

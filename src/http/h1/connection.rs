@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 use super::{Progress, ResponseReader};
 use crate::{
     clock::{Clock, Nanos},
-    http::{deadline::DeadlineTimer, stream::Stream, system},
+    http::{connect::Opened, deadline::DeadlineTimer, stream::Stream, system},
     protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Stamps},
 };
 
@@ -57,8 +57,9 @@ pub struct Request<'a> {
 }
 
 impl Connection {
-    /// A connection over `stream`; `timer` may be armed already.
-    pub fn new(stream: Stream, timer: DeadlineTimer, negotiated: Negotiated) -> Self {
+    /// A connection over a stream that was opened for it.
+    pub fn new(opened: Opened) -> Self {
+        let Opened { stream, timer, negotiated } = opened;
         Self { stream, timer, negotiated }
     }
 

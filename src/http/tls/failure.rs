@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::protocol::{ErrorKind, Failure};
 
@@ -19,6 +19,8 @@ fn kind_of(error: &Error) -> ErrorKind {
             Bad::UnknownIssuer | Bad::BadSignature => ErrorKind::TlsUnknownCa,
             _ => ErrorKind::TlsCertificate,
         },
+        // Sent where HTTP/2 was offered, and nothing else.
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => ErrorKind::Http2NotSpoken,
         Error::AlertReceived(_) => ErrorKind::TlsAlert,
         Error::InvalidMessage(_) => ErrorKind::TlsNotSpoken,
         _ => ErrorKind::Tls,

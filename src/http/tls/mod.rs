@@ -38,7 +38,12 @@ impl Default for TlsOptions {
 #[derive(Debug, Clone)]
 pub struct Tls {
     options: TlsOptions,
+    /// Offers HTTP/1.1 alone.
     http1: Arc<ClientConfig>,
+    /// Offers HTTP/2 alone.
+    http2: Arc<ClientConfig>,
+    /// Offers both, and leaves the choice to the server.
+    any: Arc<ClientConfig>,
 }
 
 impl Tls {
@@ -47,9 +52,19 @@ impl Tls {
     /// # Errors
     /// A text is no PEM, or a key does not belong to its certificate; for people, lower case.
     pub fn new(options: &TlsOptions) -> Result<Self, String> {
-        let mut http1 = config::client_config(options)?;
-        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { options: options.clone(), http1: Arc::new(http1) })
+        let config = config::client_config(options)?;
+        // What is remembered for resumption belongs to all of them.
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            Arc::new(config)
+        };
+        Ok(Self {
+            options: options.clone(),
+            http1: offering(&[b"http/1.1"]),
+            http2: offering(&[b"h2"]),
+            any: offering(&[b"h2", b"http/1.1"]),
+        })
     }
 
     /// The same for another server, which is not shown the certificate.
@@ -57,8 +72,14 @@ impl Tls {
         Self::new(&TlsOptions { identity: None, ..self.options.clone() })
     }
 
-    pub(super) fn connector(&self) -> tokio_rustls::TlsConnector {
-        tokio_rustls::TlsConnector::from(self.http1.clone())
+    /// Shakes hands for a version of HTTP, or for the one that the server prefers.
+    pub(super) fn connector(&self, version: Option<HttpVersion>) -> tokio_rustls::TlsConnector {
+        let config = match version {
+            Some(HttpVersion::Http1) => &self.http1,
+            Some(HttpVersion::Http2) => &self.http2,
+            None => &self.any,
+        };
+        tokio_rustls::TlsConnector::from(config.clone())
     }
 }
 

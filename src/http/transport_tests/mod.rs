@@ -1,6 +1,8 @@
 //! The transport against small scripted servers on loopback.
 
 mod connecting;
+mod http2;
+mod http2_faults;
 mod keeping;
 mod reading;
 mod secure;
@@ -37,6 +39,7 @@ pub fn get() -> Exchange<'static> {
         timeout: 20 * SECOND,
         keep: Keep::Nothing,
         body_bytes_max: u64::MAX,
+        version: None,
     }
 }
 

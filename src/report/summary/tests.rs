@@ -58,6 +58,7 @@ fn template(name: &str) -> Template {
         classify: None,
         saves: Vec::new(),
         no_redirect: false,
+        version: None,
         discard_body: false,
         at: Place::default(),
     }

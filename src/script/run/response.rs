@@ -169,7 +169,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
         });
     }),
     property("proto", "string", "`res.proto`", "The version of HTTP, such as `HTTP/1.1`.", |engine, name, _| {
-        engine.register_get(name, |_: &mut Response| "HTTP/1.1");
+        engine.register_get(name, |res: &mut Response| res.0.negotiated.http.name());
     }),
     property("duration", "Duration", "`res.duration`", "From its start to its last byte.", |engine, name, _| {
         engine.register_get(name, |res: &mut Response| span(res.0.stamps.end.saturating_sub(res.0.stamps.start)));

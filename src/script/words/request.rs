@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     plan::{Body, Classify, Escape, Place, Plan, Problem, Source, Text},
-    protocol::TargetId,
+    protocol::{HttpVersion, TargetId},
     script::{
         body,
         call::Call,
@@ -267,9 +267,14 @@ pub(super) const WORDS: &[Word] = &[
     ),
 ];
 
-/// What is so already: the words ask for what the one transport there is does anyway.
-pub(super) const DEFAULT_WORDS: &[Word] = &[
-    builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |_, request, _| request),
+/// How a request is carried, where it is not as the target says.
+pub(super) const CARRIAGE_WORDS: &[Word] = &[
+    builder("http1", "", "`.http1()`", "By HTTP/1.1.", |_, request, _| {
+        with(request, |draft| draft.template.version = Some(HttpVersion::Http1))
+    }),
+    builder("http2", "", "`.http2()`", "By HTTP/2.", |_, request, _| {
+        with(request, |draft| draft.template.version = Some(HttpVersion::Http2))
+    }),
     builder("no_redirect", "", "`.no_redirect()`", "A redirect is a response.", |_, request, _| {
         with(request, |draft| draft.template.no_redirect = true)
     }),

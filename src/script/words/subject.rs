@@ -55,7 +55,7 @@ const fn on(
 pub const SUBJECTS: &[Subject] = &[
     on("Targets", "requests.md", "Targets", &[target::WORDS, target_http::WORDS]),
     on("TLS", "requests.md", "TLS", &[target_tls::WORDS]),
-    on("Requests", "requests.md", "Templates", &[request::WORDS, request::DEFAULT_WORDS]),
+    on("Requests", "requests.md", "Templates", &[request::WORDS, request::CARRIAGE_WORDS]),
     on("Bodies", "requests.md", "Bodies", &[bodies::WORDS]),
     on("Places in a response", "requests.md", "Templates", &[extract::WORDS]),
     on("Generators", "requests.md", "Generators", &[generators::WORDS]),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     plan::{Target, Text},
-    protocol::TargetId,
+    protocol::{HttpVersion, TargetId},
     script::{call::Call, draft},
 };
 
@@ -107,8 +107,8 @@ pub(super) const WORDS: &[Word] = &[
             this
         },
     ),
-    // The one transport there is: asking for it changes nothing, and is right.
-    builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |_, this, _| this),
+    builder("http1", "", "`.http1()`", "HTTP/1.1 only.", |call, this, _| speak(call, this, HttpVersion::Http1)),
+    builder("http2", "", "`.http2()`", "HTTP/2 only.", |call, this, _| speak(call, this, HttpVersion::Http2)),
     builder("max_body", "size: Size", "`.max_body(10.mb)`", "A longer body is an error.", |call, this, args| {
         if let Some(size) = call.size(&args[0]) {
             edit(call, &this, |target| target.body_bytes_max = size);
@@ -160,6 +160,11 @@ pub(super) const WORDS: &[Word] = &[
         },
     ),
 ];
+
+fn speak(call: &Call<'_>, this: Dynamic, version: HttpVersion) -> Dynamic {
+    edit(call, &this, |target| target.version = Some(version));
+    this
+}
 
 fn once(
     call: &Call<'_>,

@@ -22,9 +22,7 @@ const fn word(on: super::Receiver, name: &'static str, takes: &'static str, abou
 }
 
 pub(super) const WORDS: &[Word] = &[
-    word(Target, "http2", "", "HTTP/2."),
     word(Target, "proxy", "url: string", "A proxy."),
-    word(Request, "http2", "", "HTTP/2 for one request."),
     word(Global, "process", "command: string, options?: map", "Starting the system under test."),
     word(Global, "monitor", "name: string, source: any", "Sampling a process."),
     word(Global, "pid", "id: int", "A process by its number."),
