@@ -11,7 +11,8 @@ use tokio::{net::TcpStream, sync::Semaphore};
 use super::{
     deadline::DeadlineTimer,
     guard::AddressGuard,
-    resolve::{Addresses, Resolver},
+    proxy::{Proxy, ProxyKind},
+    resolve::{Addresses, Resolved, Resolver},
     stream::Stream,
     system,
     tls::{self, Tls, TlsOptions},
@@ -41,6 +42,8 @@ pub struct Endpoint {
     pub connect_timeout: Duration,
     /// Used instead of a look-up, in order; empty for none.
     pub fixed_addrs: Vec<IpAddr>,
+    /// What stands between.
+    pub proxy: Option<Proxy>,
 }
 
 impl Endpoint {
@@ -55,6 +58,7 @@ impl Endpoint {
             connections: None,
             connect_timeout: Duration::from_secs(10),
             fixed_addrs: Vec::new(),
+            proxy: None,
         }
     }
 }
@@ -101,6 +105,8 @@ pub struct Shared {
 pub struct Route {
     endpoint: Endpoint,
     resolver: Resolver,
+    /// Of the proxy's name.
+    proxy_resolver: Option<Resolver>,
     /// Place of the address that took the last connection.
     preferred: Cell<usize>,
     /// What the server chose to speak last, where it had the choice.
@@ -123,11 +129,12 @@ impl Route {
     /// A route of which nothing is known yet.
     pub fn new(endpoint: Endpoint) -> Self {
         let resolver = Resolver::new(&endpoint.host, endpoint.port, &endpoint.fixed_addrs);
+        let proxy_resolver = endpoint.proxy.as_ref().map(|proxy| Resolver::new(&proxy.host, proxy.port, &[]));
         let shared = endpoint.connections.map(|n| Shared {
             session: Session::default(),
             permits: Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)),
         });
-        Self { endpoint, resolver, preferred: Cell::new(0), chosen: Cell::new(None), shared }
+        Self { endpoint, resolver, proxy_resolver, preferred: Cell::new(0), chosen: Cell::new(None), shared }
     }
 
     /// The version for an exchange that asks for `version`, where that is not the server's choice.
@@ -151,8 +158,15 @@ impl Route {
         &self.endpoint
     }
 
-    /// Opens a connection for `version`, or for the server's choice, before `deadline`, trying the host's addresses in
-    /// order. Stamps `resolved`, `connected` and `secured`.
+    /// The proxy that is asked for the whole address in each request, and opens no tunnel.
+    pub fn forwarding(&self, version: Option<HttpVersion>) -> Option<&Proxy> {
+        let proxy = self.endpoint.proxy.as_ref()?;
+        let forwards = proxy.kind == ProxyKind::Http && self.version(version) == Some(HttpVersion::Http1);
+        (forwards && self.endpoint.tls.is_none()).then_some(proxy)
+    }
+
+    /// Opens a connection for `version`, or for the server's choice, before `deadline`, trying the host's addresses, or the
+    /// proxy's, in order. Stamps `resolved`, `connected` and `secured`.
     ///
     /// # Errors
     /// `Dns`, `TargetDenied` if no address may be contacted, `Timeout` during the look-up, else the last address's
@@ -168,16 +182,29 @@ impl Route {
         let version = self.version(version);
         let host = &self.endpoint.host;
         let mut timer = DeadlineTimer::new(clock, deadline);
-        let resolved = timer
-            .race(clock, deadline, self.resolver.addresses(clock))
-            .await
-            .ok_or_else(|| Failure::new(ErrorKind::Timeout, format!("{host} was not resolved in time")))??;
-        let begin = clock.now();
-        if resolved.looked_up {
-            stamps.resolved = Some(begin);
-        }
-        let until = deadline.min(begin.saturating_add(self.patience()));
-        let stream = self.tcp(clock, guard, &mut timer, until, &resolved.addresses).await?;
+        let stream = match self.endpoint.proxy.as_ref().zip(self.proxy_resolver.as_ref()) {
+            None => {
+                let resolved = resolve(&self.resolver, host, clock, &mut timer, deadline).await?;
+                let until = self.stamp_resolved(clock, deadline, stamps, &resolved);
+                self.tcp(clock, guard, &mut timer, until, (host, self.endpoint.port), &resolved.addresses).await?
+            }
+            Some((proxy, resolver)) => {
+                let behind = self.behind(proxy, clock, guard, &mut timer, deadline).await?;
+                let of_proxy = |failure| proxy.unreachable(failure);
+                let resolved = resolve(resolver, &proxy.host, clock, &mut timer, deadline).await.map_err(of_proxy)?;
+                let until = self.stamp_resolved(clock, deadline, stamps, &resolved);
+                let at = (proxy.host.as_str(), proxy.port);
+                let stream =
+                    self.tcp(clock, guard, &mut timer, until, at, &resolved.addresses).await.map_err(of_proxy)?;
+                if self.forwarding(version).is_some() {
+                    stream
+                } else {
+                    let opened = timer.race(clock, until, proxy.tunnel(stream, &behind, self.endpoint.port)).await;
+                    let late = || Failure::new(ErrorKind::ConnectTimeout, format!("{proxy}: opened no way in time"));
+                    opened.ok_or_else(late)??
+                }
+            }
+        };
         // A request that needs two writes must not wait for the first one's acknowledgement.
         // Where the system refuses, the connection works nevertheless.
         let _ = stream.set_nodelay(true);
@@ -210,6 +237,50 @@ impl Route {
         Ok(Opened { stream: Stream::Tls(Box::new(stream)), timer, negotiated })
     }
 
+    /// Until when the connection must stand.
+    fn stamp_resolved(&self, clock: &Clock, deadline: Nanos, stamps: &mut Stamps, resolved: &Resolved) -> Nanos {
+        let now = clock.now();
+        if resolved.looked_up {
+            stamps.resolved = Some(now);
+        }
+        deadline.min(now.saturating_add(self.patience()))
+    }
+
+    /// What a proxy is asked for: the host's name where it resolves names itself, else the host's address. Either way
+    /// this run must be allowed to contact it, as far as can be seen from here.
+    async fn behind(
+        &self,
+        proxy: &Proxy,
+        clock: &Clock,
+        guard: &AddressGuard,
+        timer: &mut DeadlineTimer,
+        deadline: Nanos,
+    ) -> Result<String, Failure> {
+        let host = &self.endpoint.host;
+        if proxy.resolves() && guard.needs_no_target(host) {
+            return Ok(host.clone());
+        }
+        let addresses = match resolve(&self.resolver, host, clock, timer, deadline).await {
+            Ok(resolved) => resolved.addresses,
+            Err(failure) if proxy.resolves() && failure.kind == ErrorKind::Dns => {
+                let detail = format!(
+                    "{host} has no address here, and where the proxy finds one cannot be seen; allow it with --allow-target {host}"
+                );
+                return Err(Failure::new(ErrorKind::TargetDenied, detail));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let mut denied = None;
+        for &address in addresses.iter() {
+            match guard.check(host, address) {
+                Ok(()) if !proxy.resolves() => return Ok(address.to_string()),
+                Ok(()) => {}
+                Err(failure) => denied = Some(failure),
+            }
+        }
+        denied.map_or_else(|| Ok(host.clone()), Err)
+    }
+
     fn patience(&self) -> Nanos {
         Nanos::try_from(self.endpoint.connect_timeout.as_nanos()).unwrap_or(Nanos::MAX)
     }
@@ -221,9 +292,9 @@ impl Route {
         guard: &AddressGuard,
         timer: &mut DeadlineTimer,
         until: Nanos,
+        (host, port): (&str, u16),
         addresses: &Addresses,
     ) -> Result<TcpStream, Failure> {
-        let Endpoint { host, port, .. } = &self.endpoint;
         let (mut failure, mut tried) = (None, 0usize);
         // The address that took the last connection comes first: one that is dead costs its share of the time
         // once, and not at every connection.
@@ -241,7 +312,7 @@ impl Route {
             let left = (addresses.len() - step) as u64;
             let now = clock.now();
             let share = now + until.saturating_sub(now) / left;
-            match timer.race(clock, share, TcpStream::connect(SocketAddr::new(address, *port))).await {
+            match timer.race(clock, share, TcpStream::connect(SocketAddr::new(address, port))).await {
                 Some(Ok(stream)) => {
                     self.preferred.set(at);
                     return Ok(stream);
@@ -260,4 +331,15 @@ impl Route {
         }
         Err(failure)
     }
+}
+
+async fn resolve(
+    resolver: &Resolver,
+    host: &str,
+    clock: &Clock,
+    timer: &mut DeadlineTimer,
+    deadline: Nanos,
+) -> Result<Resolved, Failure> {
+    let resolved = timer.race(clock, deadline, resolver.addresses(clock)).await;
+    resolved.ok_or_else(|| Failure::new(ErrorKind::Timeout, format!("{host} was not resolved in time")))?
 }

@@ -15,6 +15,7 @@ use super::{
     guard::AddressGuard,
     h1::{Connection, Request, Scratch},
     h2::Lane,
+    proxy::Proxy,
 };
 use crate::{
     clock::{Clock, Nanos},
@@ -171,6 +172,9 @@ impl Transport for HttpTransport {
             // Boxed: what most exchanges are made of shall not grow by it.
             return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
         }
+        if let Some(proxy) = route.forwarding(exchange.version) {
+            return Box::pin(self.exchange_forwarded(proxy, &route, session, &exchange, deadline, stamps)).await;
+        }
         self.exchange_by_http1(&route, session, &exchange, deadline, stamps).await
     }
 
@@ -292,6 +296,27 @@ impl HttpTransport {
             sets_cookies: reader.sets_cookies(),
             response: reader.into_response(&self.scratch.pool),
         }
+    }
+
+    /// Carries an exchange by a proxy that is asked for the whole address.
+    async fn exchange_forwarded(
+        &self,
+        proxy: &Proxy,
+        route: &Route,
+        session: &Session,
+        exchange: &Exchange<'_>,
+        deadline: Nanos,
+        stamps: Stamps,
+    ) -> Outcome {
+        let (wire, body_at) = proxy.forward(route.endpoint(), exchange);
+        let exchange = Exchange { wire: &wire, body_at, ..*exchange };
+        let mut outcome = self.exchange_by_http1(route, session, &exchange, deadline, stamps).await;
+        // No server but a proxy answers so.
+        if outcome.failure.is_none() && outcome.status == 407 {
+            outcome.status = 0;
+            outcome.failure = Some(proxy.unauthorized());
+        }
+        outcome
     }
 
     /// The outcome of an exchange that had no connection.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{ClosureId, Place, TlsPlan};
-use crate::protocol::HttpVersion;
+use crate::{http::Proxy, protocol::HttpVersion};
 
 /// A server under test, with defaults for every request to it.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +36,9 @@ pub struct Target {
     pub body_bytes_max: u64,
     /// Addresses of hosts that are not asked of the resolver: host in lower case, address.
     pub resolve: Vec<(String, std::net::IpAddr)>,
+    /// What stands between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
     /// Runs once for each virtual user before its first iteration.
     pub on_start: Option<ClosureId>,
     /// Runs once for each virtual user after its last iteration.
@@ -65,6 +68,7 @@ impl Target {
             connections: None,
             body_bytes_max: 64 << 20,
             resolve: Vec::new(),
+            proxy: None,
             on_start: None,
             on_stop: None,
             at,

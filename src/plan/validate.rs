@@ -15,6 +15,7 @@ const USERS_MAX: u64 = 10_000_000;
 pub fn validate(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();
     targets(plan, &mut problems);
+    proxies(plan, &mut problems);
     mixes(plan, &mut problems);
     phases(plan, &mut problems);
     generators(plan, &mut problems);
@@ -61,6 +62,24 @@ fn targets(plan: &Plan, problems: &mut Vec<Problem>) {
                 .help("declare one: `let shop = target(\"http://127.0.0.1:8080\");`")
                 .lacking(Lack::Part),
         );
+    }
+}
+
+/// A proxy that resolves names does not ask the script for addresses.
+fn proxies(plan: &Plan, problems: &mut Vec<Problem>) {
+    for target in &plan.targets {
+        let host = target.url.host_str().unwrap_or_default();
+        let fixed = target.resolve.iter().any(|(name, _)| name == host);
+        if fixed && target.proxy.as_ref().is_some_and(|proxy| proxy.resolves()) {
+            problems.push(
+                Problem::at(
+                    &target.at,
+                    format!("`.resolve` gives an address for {host}, and the proxy resolves it itself"),
+                )
+                .label("this target has both")
+                .help("put the address into the target's URL, or take a proxy of `socks5://`"),
+            );
+        }
     }
 }
 

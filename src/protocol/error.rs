@@ -46,6 +46,14 @@ error_kinds! {
         "the generator ran out of ports: keep connections alive, or use more source addresses";
     /// This process may open no more descriptors.
     TooManyFiles = "too_many_files", "the generator ran out of descriptors: raise `ulimit -n`";
+    /// The proxy could not be connected to.
+    ProxyUnreachable = "proxy_unreachable", "the fault is between the generator and the proxy: is its address right?";
+    /// The proxy wants a user and a password, or others.
+    ProxyAuth = "proxy_auth", "give the proxy's user and password: `.proxy(\"http://user:password@host:port\")`";
+    /// The proxy did not open the way to the server.
+    ProxyRefused = "proxy_refused", "the proxy cannot reach the target, or must not: the example has its reason";
+    /// What the proxy sent is not of its protocol.
+    ProxyProtocol = "proxy_protocol", "what listens there is no proxy of this kind: is its scheme right, and its port?";
     /// The server's certificate has expired, or is not valid yet.
     TlsExpired = "tls_expired", "renew the target's certificate, and check the clocks of both machines";
     /// The server's certificate is for another host.

@@ -23,6 +23,7 @@ fn endpoint(target: &Target, segment: Segment) -> Result<Endpoint, String> {
         endpoint.tls = Some(Tls::new(&options(&target.tls)).map_err(|why| format!("{}: {why}", target.url))?);
     }
     endpoint.version = target.version;
+    endpoint.proxy.clone_from(&target.proxy);
     endpoint.keepalive = target.keepalive;
     // A worker without any could send nothing.
     endpoint.connections = target.connections.map(|n| usize::try_from(segment.share(n).max(1)).unwrap_or(usize::MAX));

@@ -54,6 +54,10 @@ fn users_max(load: &Load) -> u64 {
 /// What to tell the user, for the first target that cannot be reached.
 pub(super) fn reach_targets(endpoints: Vec<Endpoint>, guard: &AddressGuard) -> Result<(), String> {
     for endpoint in endpoints {
+        if endpoint.proxy.is_some() {
+            open(endpoint, guard)?;
+            continue;
+        }
         let Endpoint { host, port, .. } = &endpoint;
         let addresses: Vec<_> = match (host.as_str(), *port).to_socket_addrs() {
             Ok(addresses) => addresses.collect(),
@@ -88,15 +92,19 @@ pub(super) fn reach_targets(endpoints: Vec<Endpoint>, guard: &AddressGuard) -> R
             ));
         }
         if endpoint.tls.is_some() {
-            secure(endpoint, guard)?;
+            open(endpoint, guard)?;
         }
     }
     Ok(())
 }
 
 /// Opens a connection the way a run will.
-fn secure(endpoint: Endpoint, guard: &AddressGuard) -> Result<(), String> {
+fn open(endpoint: Endpoint, guard: &AddressGuard) -> Result<(), String> {
     let name = format!("{}:{}", endpoint.host, endpoint.port);
+    let what = match &endpoint.proxy {
+        Some(proxy) => format!("the target {name} is not reached through {proxy}"),
+        None => format!("the target {name} is reached, but no secure connection comes to stand"),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -111,7 +119,7 @@ fn secure(endpoint: Endpoint, guard: &AddressGuard) -> Result<(), String> {
     opened.map_err(|failure| {
         let advice = failure.kind.advice();
         format!(
-            "the target {name} is reached, but no secure connection comes to stand ({failure})\n\
+            "{what} ({failure})\n\
              help: {advice}; --no-preflight runs nevertheless"
         )
     })

@@ -23,6 +23,7 @@ mod layers;
 mod main_job;
 mod metrics;
 mod output;
+mod proxies;
 mod real_servers;
 mod run_file;
 mod same_traffic;

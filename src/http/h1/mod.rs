@@ -12,4 +12,5 @@ mod reader_tests;
 mod response_table;
 
 pub use connection::{Connection, Request, Scratch};
+pub use head::{Framing, parse as parse_head};
 pub use reader::{Progress, ResponseReader};

@@ -4,7 +4,7 @@ use super::{
     Word,
     target::{builder, edit},
 };
-use crate::script::call::Call;
+use crate::{http::Proxy, script::call::Call};
 
 /// Browsers give up after 20; more is no redirect but a walk.
 const REDIRECTS_MAX: i64 = 50;
@@ -28,6 +28,24 @@ pub(super) const WORDS: &[Word] = &[
         edit(call, &this, |target| target.compressed = true);
         this
     }),
+    builder(
+        "proxy",
+        "url: string",
+        "`.proxy(\"http://127.0.0.1:3128\")`",
+        "What requests go through: `http://`, `socks5://` or `socks5h://`.",
+        |call, this, args| {
+            if let Some(url) = call.fixed_text(&args[0]) {
+                match Proxy::parse(&url) {
+                    Ok(proxy) => edit(call, &this, |target| target.proxy = Some(proxy)),
+                    Err(why) => call.wrong(
+                        format!("the address is not a proxy's: {why}"),
+                        "write `.proxy(\"http://127.0.0.1:3128\")` or `.proxy(\"socks5://127.0.0.1:1080\")`",
+                    ),
+                }
+            }
+            this
+        },
+    ),
     builder(
         "connections",
         "n: int",

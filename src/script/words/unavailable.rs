@@ -22,7 +22,6 @@ const fn word(on: super::Receiver, name: &'static str, takes: &'static str, abou
 }
 
 pub(super) const WORDS: &[Word] = &[
-    word(Target, "proxy", "url: string", "A proxy."),
     word(Global, "process", "command: string, options?: map", "Starting the system under test."),
     word(Global, "monitor", "name: string, source: any", "Sampling a process."),
     word(Global, "pid", "id: int", "A process by its number."),
