@@ -85,6 +85,8 @@ impl Endpoint {
             host: origin.host.to_owned(),
             port: origin.port,
             tls,
+            // What is known to speak HTTP/2 is the target, not whom it names.
+            version: self.version.filter(|&version| same_host || version == HttpVersion::Http1),
             fixed_addrs: if same_host { self.fixed_addrs.clone() } else { Vec::new() },
             ..self.clone()
         })
@@ -219,7 +221,7 @@ impl Route {
         let name = tls::server_name(host)?;
         let stream = match timer.race(clock, until, tls.connector(version).connect(name, stream)).await {
             Some(Ok(stream)) => stream,
-            Some(Err(error)) => return Err(tls::handshake_failure(&error, host)),
+            Some(Err(error)) => return Err(tls::handshake_failure(&error, host, version)),
             None => {
                 return Err(Failure::new(ErrorKind::TlsTimeout, format!("{host}: the handshake was not done in time")));
             }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::PhaseView;
 use crate::{
     clock::{MILLISECOND, Nanos, format_nanos},
-    measure::{Distribution, Kind},
+    measure::{Distribution, FailureKind, Kind},
+    protocol::ErrorKind,
 };
 
 /// What the figures are worth.
@@ -84,6 +85,8 @@ const LATENESS_FLOOR: Nanos = MILLISECOND;
 const LATENESS_INVALID_FLOOR: Nanos = 5 * MILLISECOND;
 /// A gap in a worker's heartbeat from this on is told.
 const GAP_MAX: Nanos = 100 * MILLISECOND;
+/// More of the requests than this that fail by the generator's own limits make a run invalid.
+const EXHAUSTED_MAX: f64 = 0.01;
 /// Fewer arrivals say nothing of a share of them.
 const ARRIVALS_MIN: u64 = 20;
 
@@ -99,6 +102,7 @@ const ARRIVALS_MIN: u64 = 20;
 /// | time in script code | > 50 % | |
 /// | gap in a worker's heartbeat | > 100 ms | > 1 s |
 /// | open descriptors of those allowed | > 90 % | |
+/// | requests that failed for want of the generator's ports or descriptors | any | > 1 % |
 ///
 /// What the target could not take (expired, dropped, timed out) is no evidence: it was dispatched.
 pub fn assess(phases: &[PhaseView<'_>], health: &GeneratorHealth) -> (Validity, Vec<Evidence>) {
@@ -106,6 +110,9 @@ pub fn assess(phases: &[PhaseView<'_>], health: &GeneratorHealth) -> (Validity, 
     for phase in phases.iter().filter(|phase| phase.open && !phase.warmup) {
         evidence.extend(lateness(phase));
         evidence.extend(dispatched(phase));
+    }
+    for phase in phases.iter().filter(|phase| !phase.warmup) {
+        evidence.extend(exhausted(phase));
     }
     evidence.extend(own_resources(health));
     evidence.sort_by_key(|found| std::cmp::Reverse(found.severity));
@@ -144,6 +151,21 @@ fn dispatched(phase: &PhaseView<'_>) -> Option<Evidence> {
         limit: "at least 99%".to_owned(),
         severity: if share < 0.95 { Severity::Invalid } else { Severity::Suspect },
         help: "the generator could not keep up with the plan: lower the rate, or add cores or machines".to_owned(),
+    })
+}
+
+fn exhausted(phase: &PhaseView<'_>) -> impl Iterator<Item = Evidence> {
+    let requests = || phase.figures.series.iter().filter(|(key, _)| key.kind == Kind::Request);
+    let offered: u64 = requests().map(|(_, series)| series.offered()).sum();
+    let failed = move |kind| -> u64 { requests().map(|(_, series)| series.count(FailureKind::Error(kind))).sum() };
+    let kinds = ErrorKind::ALL.iter().copied().filter(|kind| kind.is_generators());
+    kinds.filter_map(move |kind| {
+        let n = Some(failed(kind)).filter(|&n| n > 0)?;
+        let share = n as f64 / offered.max(1) as f64;
+        let severity = if share > EXHAUSTED_MAX { Severity::Invalid } else { Severity::Suspect };
+        let what = format!("requests that failed as {kind} in {}", phase.name);
+        let value = format!("{n} of {offered} ({:.1}%)", share * 100.0);
+        Some(evidence(&what, value, "none: this is the generator's limit".to_owned(), severity, kind.advice()))
     })
 }
 
@@ -198,7 +220,7 @@ fn evidence(what: &str, value: String, limit: String, severity: Severity, help: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{IterationResult, PhaseFigures, Recorder, Sample, SampleResult};
+    use crate::measure::{IterationResult, NameId, PhaseFigures, Recorder, Sample, SampleResult};
 
     fn figures(response: Nanos, late: Nanos, offered: u64) -> PhaseFigures {
         let mut recorder = Recorder::new();
@@ -207,21 +229,25 @@ mod tests {
             recorder.offered(0, 0);
             recorder.iteration(0, IterationResult::Ok);
             recorder.lateness(0, late);
-            recorder.record(&Sample {
-                phase: 0,
-                name,
-                class: crate::measure::ClassId::NONE,
-                result: SampleResult::Ok,
-                status: 200,
-                planned: 0,
-                started: 0,
-                first_byte: None,
-                end: response,
-                bytes_sent: 0,
-                bytes_received: 0,
-            });
+            recorder.record(&sample(name, SampleResult::Ok, response));
         }
         recorder.take(0).phases.remove(0).1
+    }
+
+    fn sample(name: NameId, result: SampleResult, end: Nanos) -> Sample {
+        Sample {
+            phase: 0,
+            name,
+            class: crate::measure::ClassId::NONE,
+            result,
+            status: 200,
+            planned: 0,
+            started: 0,
+            first_byte: None,
+            end,
+            bytes_sent: 0,
+            bytes_received: 0,
+        }
     }
 
     fn judge(figures: &PhaseFigures, planned: u64, health: GeneratorHealth) -> (Validity, Vec<Evidence>) {
@@ -258,6 +284,31 @@ mod tests {
         let figures = figures(MILLISECOND, 0, 970);
         for (planned, expected) in [(970, Validity::Valid), (990, Validity::Suspect), (1_100, Validity::Invalid)] {
             assert_eq!(judge(&figures, planned, GeneratorHealth::default()).0, expected, "{planned}");
+        }
+    }
+
+    #[test]
+    fn errors_that_are_the_generators_are_held_against_it() {
+        for (kind, failed, expected) in [
+            (ErrorKind::ConnectRefused, 500, Validity::Valid),
+            (ErrorKind::AddressUnavailable, 1, Validity::Suspect),
+            (ErrorKind::TooManyFiles, 10, Validity::Suspect),
+            (ErrorKind::TooManyFiles, 50, Validity::Invalid),
+        ] {
+            let mut recorder = Recorder::new();
+            let name = recorder.name(Kind::Request, "item");
+            for k in 0..1_000 {
+                let result = if k < failed { SampleResult::Error(kind) } else { SampleResult::Ok };
+                recorder.offered(0, 0);
+                recorder.iteration(0, IterationResult::Ok);
+                recorder.record(&sample(name, result, MILLISECOND));
+            }
+            let figures = recorder.take(0).phases.remove(0).1;
+            let (validity, evidence) = judge(&figures, 1_000, GeneratorHealth::default());
+            assert_eq!(validity, expected, "{kind} {failed}");
+            if expected != Validity::Valid {
+                assert!(evidence[0].what.contains(kind.word()) && evidence[0].help == kind.advice(), "{evidence:?}");
+            }
         }
     }
 

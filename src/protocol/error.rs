@@ -111,6 +111,11 @@ impl ErrorKind {
     pub const fn is_timeout(self) -> bool {
         matches!(self, Self::Timeout | Self::ConnectTimeout | Self::TlsTimeout)
     }
+
+    /// The generator ran into a limit of its own machine or process: it tells nothing of the target.
+    pub const fn is_generators(self) -> bool {
+        matches!(self, Self::AddressUnavailable | Self::TooManyFiles)
+    }
 }
 
 impl fmt::Display for ErrorKind {

@@ -78,6 +78,13 @@ fn run(summary: &Summary) -> TestSuite {
         case.set_system_out(format!("SUSPECT: {}", evidence()));
     }
     suite.add_test_case(case);
+    if !summary.unverified.is_empty() {
+        // No failure: the script asked for it. No success either.
+        let mut skipped = TestCaseStatus::skipped();
+        let targets = clean_text(&summary.unverified.join(" "));
+        skipped.set_message(format!("TLS NOT VERIFIED: any certificate was believed of {targets}"));
+        suite.add_test_case(TestCase::new("certificates were verified", skipped));
+    }
     let ended = match &summary.ended_early {
         Some(reason) => failure(NonSuccessKind::Error, clean_text(reason)),
         None => TestCaseStatus::success(),

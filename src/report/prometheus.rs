@@ -24,6 +24,12 @@ pub(super) fn render(summary: &Summary) -> String {
     page.sample("loadr_validity", &[], &verdict.to_string());
     page.family("loadr_exit_code", "gauge", "What the command ended with.");
     page.sample("loadr_exit_code", &[], &summary.exit_code.to_string());
+    if !summary.unverified.is_empty() {
+        page.family("loadr_tls_unverified", "gauge", "Targets of which any certificate was believed: always 1.");
+        for target in &summary.unverified {
+            page.sample("loadr_tls_unverified", &[("target", target)], "1");
+        }
+    }
     if !summary.slos.is_empty() {
         page.family("loadr_slo_passed", "gauge", "Conditions of SLOs: 1 passed, 0 failed, NaN inconclusive.");
         for slo in &summary.slos {

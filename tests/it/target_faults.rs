@@ -151,6 +151,31 @@ fn what_waits_longer_than_its_timeout_expires() {
     assert_eq!(lab.seen() as u64, phase.count("ok") + phase.count("timeouts"), "expired arrivals are not sent");
 }
 
+/// What the generator runs out of is no fault of the target: the verdict says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_generator_without_descriptors_proves_nothing() {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let lab = TestLab::start();
+    let script = r#"
+        let shop = target(env("TARGET")).no_keepalive();
+        phase("main").run(get("/health")).rate(100.per_second).during(3.s);
+    "#;
+    let running = Program::run_against(script, &lab.url()).start();
+    until("the 50th request", Duration::from_secs(15), || lab.seen() >= 50);
+    // Whatever is open stays open; nothing can be added.
+    let none = Rlimit { current: Some(3), maximum: Some(3) };
+    prlimit(Some(running.pid()), Resource::Nofile, none).expect("it is ours");
+    let ended = running.wait();
+    ended.expect(97);
+    let row = ended.figures().phase("main").row("GET /health");
+    assert!(row.error("too_many_files") > 100 && row.count("ok") >= 50, "{ended}");
+    assert_eq!(ended.figures().0["verdict"], "INVALID", "{ended}");
+    for part in ["requests that failed as too_many_files in main", "this is the generator's limit", "ulimit -n"] {
+        assert!(ended.stdout.contains(part), "no {part:?} in {ended}");
+    }
+}
+
 #[test]
 fn a_connection_that_is_closed_after_each_answer_is_opened_anew() {
     let lab = TestLab::start();

@@ -78,8 +78,19 @@ fn an_unknown_authority_is_told_before_the_run() {
 #[test]
 fn a_run_that_verified_nothing_says_so() {
     let lab = lab();
-    let ended = run(&lab, &format!("let shop = target(env(\"TARGET\")).insecure();\n{EACH}"));
+    let script = format!("let shop = target(env(\"TARGET\")).insecure();\n{EACH}");
+    let forms = ["csv=out.csv", "junit=out.xml", "prometheus=out.prom"].iter().flat_map(|form| ["-o", form]);
+    let ended = Program::run_against(&script, &lab.url()).args(forms).run();
     ended.expect(0);
+    for (name, part) in [
+        ("out.csv", ",tls_unverified\n"),
+        ("out.csv", ",true\n"),
+        ("out.xml", "TLS NOT VERIFIED"),
+        ("out.prom", "loadr_tls_unverified{target=\"https://127.0.0.1:"),
+    ] {
+        let text = ended.read(name);
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
     assert_eq!(ended.figures().phase("main").count("ok"), 20, "{ended}");
     assert!(ended.stdout.contains("TLS NOT VERIFIED"), "{ended}");
     assert_eq!(ended.figures().0["unverified"][0], format!("{}/", lab.url()));

@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use crate::protocol::{ErrorKind, Failure};
+use crate::protocol::{ErrorKind, Failure, HttpVersion};
 
 /// Which kind an error of rustls is.
 fn kind_of(error: &Error) -> ErrorKind {
@@ -19,8 +19,6 @@ fn kind_of(error: &Error) -> ErrorKind {
             Bad::UnknownIssuer | Bad::BadSignature => ErrorKind::TlsUnknownCa,
             _ => ErrorKind::TlsCertificate,
         },
-        // Sent where HTTP/2 was offered, and nothing else.
-        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => ErrorKind::Http2NotSpoken,
         Error::AlertReceived(_) => ErrorKind::TlsAlert,
         Error::InvalidMessage(_) => ErrorKind::TlsNotSpoken,
         _ => ErrorKind::Tls,
@@ -36,9 +34,15 @@ fn inside(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// The failure for an error that ended a handshake with the server at `peer`.
-pub fn handshake_failure(error: &io::Error, peer: &str) -> Failure {
+/// The failure for an error that ended a handshake with the server at `peer`, to which a `version` of HTTP was offered
+/// alone.
+pub fn handshake_failure(error: &io::Error, peer: &str, version: Option<HttpVersion>) -> Failure {
     if let Some(error) = inside(error) {
+        let no_protocol = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+        if version == Some(HttpVersion::Http2) && *error == no_protocol {
+            let detail = format!("{peer}: HTTP/2 was offered in the handshake, and refused");
+            return Failure::new(ErrorKind::Http2NotSpoken, detail);
+        }
         return Failure::new(kind_of(error), format!("{peer}: {error}"));
     }
     match error.kind() {
