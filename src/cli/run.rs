@@ -8,7 +8,7 @@ use super::{
     complain, complain_of,
     forms::{page, parse_output},
     print,
-    source::parse_pair,
+    source::{parse_pair, parse_tag},
 };
 use crate::{
     judge,
@@ -22,7 +22,7 @@ use crate::{
 #[command(after_help = "Examples:\n  \
     loadr run mix.rhai --demo\n  \
     loadr run mix.rhai -e TARGET=https://shop.example --allow-target shop.example\n  \
-    loadr run mix.rhai --seed 42 --html report.html -o junit=loadr.xml")]
+    loadr run mix.rhai --seed 42 --tag commit=1a2b3c --html report.html -o junit=loadr.xml")]
 pub(super) struct Args {
     /// The scenario
     #[arg(value_name = "SCRIPT")]
@@ -31,6 +31,10 @@ pub(super) struct Args {
     /// A value for env(NAME) and secret(NAME); wins over the environment
     #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", value_parser = parse_pair)]
     env: Vec<(String, String)>,
+
+    /// A label for this run, kept in its file and shown in its reports; may be given more than once
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
 
     /// Start the embedded lab on a free port, and give its address to the script as TARGET
     #[arg(long)]
@@ -156,6 +160,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         seed: arguments.seed,
         workers: arguments.workers.map(usize::from),
         segment: arguments.segment,
+        tags: arguments.tags.iter().cloned().collect(),
         demo: arguments.demo,
         no_setup: arguments.no_setup,
         no_teardown: arguments.no_teardown,

@@ -34,3 +34,38 @@ pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
         _ => Err("write NAME=VALUE".to_owned()),
     }
 }
+
+/// Longest key and value of a tag, in characters: they stand in one line of every report.
+const TAG_CHARS_MAX: usize = 200;
+
+/// `commit=1a2b3c`
+pub(super) fn parse_tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as commit=1a2b3c")?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if key.is_empty() || !key.chars().all(is_key) {
+        return Err(format!("`{}` is no key: it has letters, digits, dots, `_` and `-` only", key.escape_default()));
+    }
+    if value.is_empty() || value.chars().any(char::is_control) {
+        return Err(format!("the value of `{key}` is to be a text on one line"));
+    }
+    if text.chars().count() > TAG_CHARS_MAX {
+        return Err(format!("a tag has at most {TAG_CHARS_MAX} characters"));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_a_key_and_a_value() {
+        let read = |text: &str| parse_tag(text).ok();
+        let pair = |key: &str, value: &str| Some((key.to_owned(), value.to_owned()));
+        assert_eq!(read("commit=1a2b3c"), pair("commit", "1a2b3c"));
+        assert_eq!(read("ci.job-id_1=a=b c"), pair("ci.job-id_1", "a=b c"));
+        for wrong in ["commit", "=x", "a b=c", "commit=", "a=b\nc", &format!("a={}", "x".repeat(200))] {
+            assert!(parse_tag(wrong).is_err_and(|message| !message.is_empty()), "{wrong}");
+        }
+    }
+}

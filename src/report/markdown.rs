@@ -6,7 +6,9 @@ use std::fmt::Write;
 
 use super::{
     AbTest, Comparison, PhaseSummary, RowSummary, SloSummary, Summary,
-    words::{figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, us},
+    words::{
+        figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, tags, us,
+    },
 };
 use crate::{
     judge::{Severity, Validity, Verdict},
@@ -207,7 +209,8 @@ fn remarks(page: &mut String, summary: &Summary) {
     }
     let hash = short_hash(summary);
     let targets: Vec<String> = summary.targets.iter().map(|target| text(target)).collect();
-    let _ = writeln!(page, "\n<sub>loadr · seed {} · plan {hash} · {}</sub>", summary.seed, targets.join(" "));
+    let tags: String = tags(summary).iter().map(|tag| format!(" · {}", text(tag))).collect();
+    let _ = writeln!(page, "\n<sub>loadr · seed {} · plan {hash} · {}{tags}</sub>", summary.seed, targets.join(" "));
 }
 
 /// Text of a script or a server: it must start no markup, mention nobody, and link nowhere. Entities say so in

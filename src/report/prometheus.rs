@@ -1,6 +1,6 @@
 //! The report in Prometheus' text format, for a push gateway or a file that is scraped.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
@@ -30,6 +30,13 @@ pub(super) fn render(summary: &Summary) -> String {
             page.sample("loadr_tls_unverified", &[("target", target)], "1");
         }
     }
+    if !summary.tags.is_empty() {
+        let labels: BTreeMap<String, &str> =
+            summary.tags.iter().map(|(key, value)| (label(key), value.as_str())).collect();
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        page.family("loadr_tags_info", "gauge", "The labels that the run was given.");
+        page.sample("loadr_tags_info", &labels, "1");
+    }
     if !summary.slos.is_empty() {
         page.family("loadr_slo_passed", "gauge", "Conditions of SLOs: 1 passed, 0 failed, NaN inconclusive.");
         for slo in &summary.slos {
@@ -46,6 +53,11 @@ pub(super) fn render(summary: &Summary) -> String {
     caches(&mut page, &summary.phases);
     custom(&mut page, &summary.phases);
     page.text
+}
+
+/// A tag's key as the name of a label, which has no dots and dashes.
+fn label(key: &str) -> String {
+    format!("tag_{}", key.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
 }
 
 fn iterations(page: &mut Page, phases: &[PhaseSummary]) {

@@ -41,7 +41,9 @@ pub(super) fn healthy() -> Summary {
     plan.title = Some("A shop under a weighted mix.".into());
     plan.notes = vec!["run on a laptop".into()];
     plan.facts = vec![("commit".into(), "abc123".into())];
-    summary(&run, &plan, &[None, Some(3_200)])
+    let mut summary = summary(&run, &plan, &[None, Some(3_200)]);
+    summary.tags = [("branch".to_owned(), "main".to_owned()), ("ci.job".to_owned(), "17".to_owned())].into();
+    summary
 }
 
 /// A run that is slower than its baseline.
@@ -177,7 +179,8 @@ pub(super) fn hostile() -> Summary {
     if let Some(comparison) = &mut comparison {
         comparison.rewrite_texts(&|_| evil.to_owned());
     }
-    Summary { baseline: comparison, ..summary(&run, &plan, &[Some(2)]) }
+    let tags = [(evil.to_owned(), evil.to_owned())].into();
+    Summary { baseline: comparison, tags, ..summary(&run, &plan, &[Some(2)]) }
 }
 
 /// Runs of which the later ones are slower.

@@ -98,6 +98,11 @@ pub(super) fn short_hash(summary: &Summary) -> String {
     summary.plan_hash.chars().take(12).collect()
 }
 
+/// The labels of the run, as `key=value`.
+pub(super) fn tags(summary: &Summary) -> Vec<String> {
+    summary.tags.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
 /// A sign for a verdict.
 pub(super) const fn mark(verdict: Verdict) -> &'static str {
     match verdict {

@@ -40,6 +40,9 @@ pub struct Manifest {
     pub workers: u64,
     /// An SLO that cannot be judged fails the run.
     pub strict: bool,
+    /// Labels that the run was given.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// The command line, without the program's name.
     pub arguments: Vec<String>,
     /// Where it ran.

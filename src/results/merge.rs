@@ -206,6 +206,9 @@ fn manifest<R>(files: &[Opened<R>]) -> Result<Manifest, MergeError> {
         }
         whole.workers = whole.workers.saturating_add(own.workers);
         whole.strict |= own.strict;
+        for (key, value) in &own.tags {
+            whole.tags.entry(key.clone()).or_insert_with(|| value.clone());
+        }
         if own.started_at_ms < whole.started_at_ms {
             whole.started_at_ms = own.started_at_ms;
             whole.started_at.clone_from(&own.started_at);

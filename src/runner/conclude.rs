@@ -20,6 +20,8 @@ pub(super) struct Ran<'a> {
     pub(super) outline: &'a Outline,
     pub(super) plan_hash: &'a str,
     pub(super) seed: u64,
+    /// `--tag`
+    pub(super) tags: &'a BTreeMap<String, String>,
     /// `--strict`
     pub(super) strict: bool,
     pub(super) totals: &'a Totals,
@@ -84,6 +86,7 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         baseline: comparison.as_ref(),
         seed: ran.seed,
         plan_hash: ran.plan_hash,
+        tags: ran.tags,
         exit: judge::exit_code(validity, &slos, ending),
         ended_early: ended_early.as_deref(),
         partial: ran.partial,

@@ -62,6 +62,7 @@ pub(super) fn manifest(facts: &Facts<'_>, redactor: &Redactor) -> Manifest {
         segments: vec![(facts.segment.index, facts.segment.count)],
         workers: facts.workers as u64,
         strict: options.strict,
+        tags: options.tags.iter().map(|(key, value)| (redact(key), redact(value))).collect(),
         arguments: options.arguments.iter().map(|text| redact(&without_value(text, facts.plan))).collect(),
         machine: machine(),
         outline: rewritten(outline, &redact),

@@ -23,6 +23,7 @@ mod thread;
 mod trial;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -72,6 +73,8 @@ pub struct RunOptions {
     pub env: Vec<(String, String)>,
     /// Where traffic comes from; a random one is made, and shown, unless given.
     pub seed: Option<u64>,
+    /// Labels for the run.
+    pub tags: BTreeMap<String, String>,
     /// How many workers; as many as cores unless given.
     pub workers: Option<usize>,
     /// The share of the run that this process does.
@@ -210,6 +213,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
         outline: &outline,
         plan_hash: &plan.hash(),
         seed,
+        tags: &options.tags,
         strict: options.strict,
         totals: &conducted.totals,
         timings: &conducted.timings,

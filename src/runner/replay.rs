@@ -96,6 +96,7 @@ pub fn replay(path: &Path) -> Result<Replayed, String> {
             outline: &outline,
             plan_hash: &manifest.plan_hash,
             seed: manifest.seed,
+            tags: &manifest.tags,
             strict: manifest.strict,
             totals: &loaded.totals,
             timings: &loaded.timings,

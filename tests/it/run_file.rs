@@ -288,3 +288,34 @@ fn files_of_version_1_stay_readable() {
     let row = &summary["phases"][1]["requests"][0]["response_us"];
     assert!(row["p50"].as_u64() >= row["min"].as_u64() && row["p50"].is_u64(), "{summary:#}");
 }
+
+#[test]
+fn tags_are_in_the_file_and_in_every_report() {
+    let lab = TestLab::start();
+    let script = "target(env(\"TARGET\")); phase(\"main\").run(get(\"/health\")).iterations(3);";
+    let program = Program::run_against(script, &lab.url());
+    let program = program.args(["--tag", "commit=1a2b3c", "--tag", "ci.job=17 <b>", "--results", "run.loadr"]);
+    let ended =
+        program.args(["--html", "report.html", "--markdown", "report.md", "-o", "prometheus=metrics.txt"]).run();
+    ended.expect(0);
+    assert!(ended.stdout.contains("tags ci.job=17 <b> · commit=1a2b3c"), "{ended}");
+    let tags = &ended.figures().0["tags"];
+    assert_eq!((&tags["commit"], &tags["ci.job"]), (&"1a2b3c".into(), &"17 <b>".into()), "{ended}");
+    let html = ended.read("report.html");
+    assert!(html.contains("commit=1a2b3c") && !html.contains("17 <b>"), "{html}");
+    assert!(ended.read("report.md").contains("commit=1a2b3c"), "{ended}");
+    let metrics = ended.read("metrics.txt");
+    assert!(metrics.contains("loadr_tags_info{tag_ci_job=\"17 <b>\",tag_commit=\"1a2b3c\"} 1"), "{metrics}");
+    // The report of the file has them, too.
+    let again = Program::new(["report"]).arg(ended.folder().join("run.loadr")).run();
+    assert_eq!(again.stdout, ended.stdout);
+}
+
+#[test]
+fn a_tag_of_a_bad_form_is_a_bad_call() {
+    for (tag, said) in [("commit", "write KEY=VALUE"), ("a b=c", "`a b` is no key"), ("a=", "the value of `a`")] {
+        let ended = Program::new(["run", "s.rhai", "--tag", tag]).file("s.rhai", "").run();
+        assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{ended}");
+        assert!(ended.stderr.contains(said), "{tag}: {ended}");
+    }
+}

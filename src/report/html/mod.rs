@@ -14,7 +14,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, valu
 use sha2::{Digest, Sha256};
 
 use self::comparison::Names;
-use super::{AbTest, Comparison, Summary};
+use super::{AbTest, Comparison, Summary, words::tags};
 use crate::measure::clean_text;
 
 const PAGE: &str = include_str!("page.html");
@@ -38,6 +38,7 @@ pub(super) fn render(summary: &Summary) -> String {
         version => env!("CARGO_PKG_VERSION"),
         phases => Value::from(Serde(view::phases(summary))),
         remarks => view::remarks(summary),
+        tags => tags(summary).iter().map(|tag| clean_text(tag)).collect::<Vec<_>>(),
         baseline => summary.baseline.as_ref().map(|it| comparison::part(it, Names::BASELINE)),
         style => STYLE,
         script => SCRIPT,

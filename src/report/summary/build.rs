@@ -62,6 +62,8 @@ pub struct SummaryInput<'a> {
     pub seed: u64,
     /// The plan's hash.
     pub plan_hash: &'a str,
+    /// Labels of the run.
+    pub tags: &'a BTreeMap<String, String>,
     /// The run held against its baseline.
     pub baseline: Option<&'a Comparison>,
     /// The code the command will end with.
@@ -116,6 +118,7 @@ impl Summary {
             title: outline.title.clone(),
             seed: input.seed,
             plan_hash: input.plan_hash.to_owned(),
+            tags: input.tags.clone(),
             targets: outline.targets.clone(),
             unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),

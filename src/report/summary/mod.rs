@@ -48,6 +48,8 @@ pub struct Summary {
     pub seed: u64,
     /// A hash of everything that shapes the traffic.
     pub plan_hash: String,
+    /// Labels that the run was given by `--tag`.
+    pub tags: BTreeMap<String, String>,
     /// Where requests went, without credentials.
     pub targets: Vec<String>,
     /// Those of them whose certificates were not verified.

@@ -117,6 +117,7 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         evidence: &evidence,
         seed: 42,
         plan_hash: "0123456789abcdef0123456789abcdef",
+        tags: &BTreeMap::new(),
         baseline: None,
         exit: exit_code(validity, &slos, Ending::default()),
         ended_early: None,

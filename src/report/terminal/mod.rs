@@ -165,6 +165,9 @@ fn remarks(page: &mut Page, summary: &Summary) {
         }
     }
     page.blank();
+    if !summary.tags.is_empty() {
+        page.prose(0, Tone::Dim, &format!("tags {}", clean(&words::tags(summary).join(" · "))));
+    }
     let hash = words::short_hash(summary);
     page.prose(0, Tone::Dim, &format!("seed {} · plan {hash} · {}", summary.seed, clean(&summary.targets.join(" "))));
 }
