@@ -30,8 +30,12 @@ use crate::{
     loadr report RUN.loadr --json | jq '.phases[].rate_achieved'")]
 pub(super) struct Args {
     /// The run file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    file: Option<PathBuf>,
+
+    /// Print the JSON Schema of the summary instead
+    #[arg(long, exclusive = true)]
+    schema: bool,
 
     /// Print the summary as JSON
     #[arg(long, conflicts_with_all = ["form", "template"])]
@@ -55,7 +59,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
-    let replayed = match runner::replay(&arguments.file) {
+    let Some(file) = arguments.file.as_deref().filter(|_| !arguments.schema) else {
+        print(report::SUMMARY_SCHEMA);
+        return code(judge::ExitCode::Passed);
+    };
+    let replayed = match runner::replay(file) {
         Ok(replayed) => replayed,
         Err(message) => return refuse(&message),
     };
@@ -82,7 +90,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         }
     }
     if let Some(why) = &summary.partial {
-        complain(&format!("warning: {} is partial: {why}", arguments.file.display()));
+        complain(&format!("warning: {} is partial: {why}", file.display()));
     }
     code(judge::ExitCode::Passed)
 }

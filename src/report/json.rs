@@ -2,6 +2,9 @@
 
 use super::{Comparison, Summary};
 
+/// The JSON Schema of the summary, draft 2020-12. Each run of the integration tests is held against it.
+pub const SUMMARY_SCHEMA: &str = include_str!("../docs/summary.schema.json");
+
 /// The summary as JSON, indented, without a newline at its end. Names are an interface: they are added to,
 /// never changed.
 pub fn json(summary: &Summary) -> String {

@@ -29,7 +29,7 @@ pub use comparison::{ComparedPhase, ComparedRun, Comparison};
 pub use form::{FORMS, Form, form};
 pub use history::{History, HistoryChange, HistoryRun, HistoryTrend, LeftOut};
 pub use html::{ab as ab_html, comparisons as comparisons_html, history::history as history_html};
-pub use json::{comparisons_json, json};
+pub use json::{SUMMARY_SCHEMA, comparisons_json, json};
 pub use load::describe;
 pub use markdown::{ab as ab_markdown, comparisons as comparisons_markdown};
 pub use outlook::{

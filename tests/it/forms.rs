@@ -79,3 +79,11 @@ fn what_would_fail_at_the_end_fails_at_the_start() {
     assert!(ended.stderr.contains("there is no form `pdf`"), "{ended}");
     assert_eq!(lab.seen(), before, "nothing was sent");
 }
+
+#[test]
+fn the_schema_of_the_summary_is_printed() {
+    let ended = Program::new(["report", "--schema"]).run();
+    assert!(ended.code == Some(0) && ended.stdout == loadr::report::SUMMARY_SCHEMA, "{ended}");
+    let neither = Program::new(["report"]).run();
+    assert_eq!(neither.code, Some(2), "{neither}");
+}

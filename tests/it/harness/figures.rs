@@ -60,9 +60,12 @@ impl Figures {
         named(&self.0, "slos", name)
     }
 
-    /// Offered is the sum of the outcomes, in each phase and each row.
+    /// The summary is as its schema says. Offered is the sum of the outcomes, in each phase and each row.
     #[track_caller]
     pub fn assert_consistent(&self) {
+        let schema: Value = serde_json::from_str(loadr::report::SUMMARY_SCHEMA).expect("the schema is JSON");
+        let mistakes = super::schema::mistakes(&schema, &self.0);
+        assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
         for phase in self.phases() {
             let outcomes = ["ok", "errors", "timeouts", "expired", "dropped", "interrupted"];
             let sum: u64 = outcomes.iter().map(|outcome| phase.count(outcome)).sum();

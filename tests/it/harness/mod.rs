@@ -3,6 +3,7 @@
 mod figures;
 mod lab;
 mod program;
+pub mod schema;
 mod settle;
 mod turn;
 mod wait;
