@@ -272,6 +272,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_address_breaks_the_reader_or_shows_its_password(rest in "[^@]{0,30}", scheme in "http|socks5|socks5h|ftp") {
+            let shown = match Proxy::parse(&format!("{scheme}://me:canary@{rest}")) {
+                Ok(proxy) => format!("{proxy} {proxy:?}"),
+                Err(why) => why,
+            };
+            proptest::prop_assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+
     #[test]
     fn requests_get_the_whole_address() {
         let proxy = Proxy::parse("http://me:pw@p").expect("a proxy");

@@ -156,6 +156,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_head_breaks_the_converter(line in "[A-Z]{1,4} .{0,40} HTTP/1.1", fields in ".{0,80}") {
+            // It may refuse; what it takes has an authority and a path, as HTTP/2 asks for.
+            if let Ok(request) = converted(&format!("{line}\r\nhost: shop.test\r\n{fields}\r\n\r\n")) {
+                proptest::prop_assert!(request.uri().authority().is_some() && !request.uri().path().is_empty());
+                proptest::prop_assert!(OF_CONNECTION.iter().all(|name| !request.headers().contains_key(*name)));
+            }
+        }
+    }
+
     #[test]
     fn the_same_head_is_converted_once() {
         let converter = Converter::new(false);
