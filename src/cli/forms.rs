@@ -10,10 +10,17 @@ use crate::{
 ///
 /// # Errors
 /// A text for the user: what the template asks for is not there.
-pub(super) fn page(summary: &Summary, template: Option<&Template>, color: Color) -> Result<String, String> {
+pub(super) fn page(
+    summary: &Summary,
+    template: Option<&Template>,
+    color: Color,
+    exemplars: bool,
+) -> Result<String, String> {
+    let (width, color) = (report::terminal::width(), color.on(&std::io::stdout()));
     match template {
         Some(template) => template.render(summary),
-        None => Ok(report::terminal::render(summary, report::terminal::width(), color.on(&std::io::stdout()))),
+        None if exemplars => Ok(report::terminal::render_with_exemplars(summary, width, color)),
+        None => Ok(report::terminal::render(summary, width, color)),
     }
 }
 

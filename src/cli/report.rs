@@ -53,6 +53,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
 
+    /// Show every exchange that was kept whole (the slowest and the first to fail) as a line for a shell
+    #[arg(long, conflicts_with_all = ["json", "form", "template"])]
+    exemplars: bool,
+
     /// Write HdrHistogram logs, one for each phase, into DIR
     #[arg(long, value_name = "DIR")]
     hlog: Option<PathBuf>,
@@ -83,7 +87,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         Some(form) => print(&format!("{}\n", (form.render)(summary).trim_end_matches('\n'))),
         None => {
             let template = arguments.template.as_deref().map(runner::read_template).transpose();
-            match template.and_then(|template| page(summary, template.as_ref(), color)) {
+            match template.and_then(|template| page(summary, template.as_ref(), color, arguments.exemplars)) {
                 Ok(page) => print(&page),
                 Err(message) => return refuse(&message),
             }

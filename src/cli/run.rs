@@ -88,6 +88,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
 
+    /// Show every exchange that was kept whole (the slowest and the first to fail) as a line for a shell
+    #[arg(long)]
+    exemplars: bool,
+
     /// Leave out `setup`
     #[arg(long)]
     no_setup: bool,
@@ -181,7 +185,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     };
     match runner::run(&options) {
         Ok(summary) => {
-            match page(&summary, template.as_ref(), color) {
+            match page(&summary, template.as_ref(), color, arguments.exemplars) {
                 Ok(page) => print(&page),
                 Err(message) => {
                     complain(&format!("error: {message}"));

@@ -14,7 +14,7 @@ use crate::{
     clock::Nanos,
     measure::NameId,
     plan::{ClosureId, Expect, FlowId, Place, Save},
-    protocol::{Failure, HttpVersion, Negotiated, Response, Stamps, TargetId},
+    protocol::{Failure, HttpVersion, Lent, Negotiated, Response, Stamps, TargetId},
 };
 
 use super::user::User;
@@ -173,6 +173,8 @@ pub struct Reply {
     pub reused: bool,
     /// What its connection agreed on.
     pub negotiated: Negotiated,
+    /// What was sent; empty where who asks has it anyway.
+    pub sent: Sent,
     /// Fields and body.
     pub response: Option<Response>,
     /// Length of the body, in bytes.
@@ -185,6 +187,19 @@ pub struct Reply {
     pub parsed: OnceCell<Box<dyn Any>>,
     /// The sample has been filed: what is said from now on comes too late for it.
     pub filed: Cell<bool>,
+}
+
+/// A request as it was sent.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Where it went.
+    pub target: TargetId,
+    /// See [`crate::protocol::Exchange::wire`].
+    pub wire: Lent,
+    /// See [`crate::protocol::Exchange::body_at`].
+    pub body_at: usize,
+    /// Redirects that it followed at most.
+    pub redirects: u32,
 }
 
 impl Reply {

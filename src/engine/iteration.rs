@@ -9,7 +9,8 @@ use futures_util::stream::{self, StreamExt};
 
 use super::{
     cookies::{CookieScope, REFUSED_COUNTER},
-    flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Step},
+    evidence::SentView,
+    flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Sent, Step},
     groups::Groups,
     phase_run::{Halt, PhaseRun, Work},
     user::User,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Nanos,
-    measure::{ClassId, IterationResult, NameId, Sample, SampleResult},
+    measure::{ClassId, IterationResult, NameId, Sample, SampleResult, Witness},
     pace::Purpose,
     plan::{Check, Classify, ClosureId, DrawError, Expect, Save, Step as PlanStep},
     protocol::{ErrorKind, Exchange, Keep, Outcome, TargetId, Transport},
@@ -124,7 +125,7 @@ impl<T: Transport> Worker<T> {
                 Err(_) if vu.user.exhausted().is_some() => return self.run_dry(run, vu),
                 // Nothing was sent: what the request needs is not there.
                 Err(error) => {
-                    self.recorder.borrow_mut().failure(ledger, &error.to_string());
+                    self.recorder.borrow_mut().failure(ledger, &error.to_string(), None);
                     (IterationResult::Failed, After::GoOn, self.host.now())
                 }
             },
@@ -136,7 +137,8 @@ impl<T: Transport> Worker<T> {
                 if matches!(end, End::Fault(_)) && vu.user.exhausted().is_some() {
                     return self.run_dry(run, vu);
                 }
-                let (result, after) = self.conclude(ledger, mishap, &end);
+                let (result, after) = self.conclude(ledger, vu, mishap, &end);
+                vu.user.forget();
                 let ended = self.host.now();
                 self.recorder.borrow_mut().record(&Sample {
                     phase: ledger,
@@ -222,7 +224,8 @@ impl<T: Transport> Worker<T> {
         vu.user.step_aside(purpose, ledger);
         let flow = self.script.begin(call, &vu.user);
         let Driven { end, .. } = self.drive(flow, ledger, vu, self.host.now()).await;
-        self.conclude(ledger, Mishap::None, &end);
+        self.conclude(ledger, vu, Mishap::None, &end);
+        vu.user.forget();
         match end {
             End::Completed(value) => Ok(value),
             End::Failed(reason) | End::AbortRun(reason) => Err(reason),
@@ -232,7 +235,7 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Counts how a flow ended.
-    fn conclude(&self, ledger: u16, mishap: Mishap, end: &End) -> (IterationResult, After) {
+    fn conclude(&self, ledger: u16, vu: &Vu<T>, mishap: Mishap, end: &End) -> (IterationResult, After) {
         let by_requests = match mishap {
             Mishap::None => IterationResult::Ok,
             Mishap::Failed => IterationResult::Failed,
@@ -241,11 +244,11 @@ impl<T: Transport> Worker<T> {
         match end {
             End::Completed(_) => (by_requests, After::GoOn),
             End::Failed(reason) => {
-                self.recorder.borrow_mut().failure(ledger, reason);
+                vu.user.with_recent(|last| self.recorder.borrow_mut().failure(ledger, reason, last));
                 (IterationResult::Failed, After::GoOn)
             }
             End::Fault(fault) => {
-                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                vu.user.with_recent(|last| self.fault(ledger, fault, last));
                 (IterationResult::Failed, After::GoOn)
             }
             End::StopUser => (by_requests, After::Leave),
@@ -275,41 +278,59 @@ impl<T: Transport> Worker<T> {
             body_bytes_max: compiled.body_bytes_max,
             version: compiled.version,
         };
-        let outcome = if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
-            exchange.wire = wire;
-            exchange.body_at = body_at;
-            self.request(ledger, prepared.name, vu, work.planned, exchange, compiled.redirects).await
-        } else {
-            let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
-            let written = vu.user.draw(self.wall_ms(), |context| {
-                compiled.write(&mut wire, &mut scratch, &vu.user, &self.drawers, context)
-            });
-            self.buffers.give(scratch);
-            match written {
-                Ok(body_at) => {
-                    exchange.wire = &wire;
-                    exchange.body_at = body_at;
-                    let outcome =
-                        self.request(ledger, prepared.name, vu, work.planned, exchange, compiled.redirects).await;
-                    self.buffers.give(wire);
-                    outcome
-                }
-                Err(error) => {
-                    self.buffers.give(wire);
-                    return Err(error);
-                }
+        if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
+            (exchange.wire, exchange.body_at) = (wire, body_at);
+            return Ok(self.run_rendered(ledger, vu, work, prepared, exchange).await);
+        }
+        let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
+        let written = vu
+            .user
+            .draw(self.wall_ms(), |context| compiled.write(&mut wire, &mut scratch, &vu.user, &self.drawers, context));
+        self.buffers.give(scratch);
+        let result = match written {
+            Ok(body_at) => {
+                (exchange.wire, exchange.body_at) = (&wire, body_at);
+                Ok(self.run_rendered(ledger, vu, work, prepared, exchange).await)
             }
+            Err(error) => Err(error),
+        };
+        self.buffers.give(wire);
+        result
+    }
+
+    async fn run_rendered(
+        &self,
+        ledger: u16,
+        vu: &Vu<T>,
+        work: &Work,
+        prepared: &Prepared,
+        exchange: Exchange<'_>,
+    ) -> (IterationResult, Nanos) {
+        let compiled = &prepared.compiled;
+        let outcome = self.request(ledger, prepared.name, vu, work.planned, exchange, compiled.redirects).await;
+        let sent = SentView {
+            target: exchange.target.0,
+            wire: exchange.wire,
+            body_at: exchange.body_at,
+            redirects: compiled.redirects,
         };
         if prepared.keep == Keep::Nothing {
             let expected = outcome.failure.is_none() && compiled.expect.accepts(outcome.status);
-            self.file(ledger, prepared.name, ClassId::NONE, work.planned, &Measured::of(&outcome), expected);
-            return Ok((iteration_result(&Measured::of(&outcome), expected), outcome.stamps.end));
+            let measured = Measured::of(&outcome);
+            self.file(ledger, prepared.name, ClassId::NONE, work.planned, &measured, expected, || {
+                sent.with_outcome(&outcome)
+            });
+            return (iteration_result(&measured, expected), outcome.stamps.end);
         }
         let bytes = (outcome.bytes_sent, outcome.bytes_received);
-        let reply = into_reply(outcome, &compiled.expect, compiled.body_bytes_max);
-        self.examine(ledger, &reply, vu, &compiled.checks, compiled.classify.as_ref(), &compiled.saves);
-        self.file_reply(ledger, &Pending { name: prepared.name, planned: work.planned, reply: reply.clone(), bytes });
-        Ok((iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end))
+        let reply = into_reply(outcome, Sent::default(), &compiled.expect, compiled.body_bytes_max);
+        self.examine(ledger, &reply, sent, vu, &compiled.checks, compiled.classify.as_ref(), &compiled.saves);
+        self.file_reply(
+            ledger,
+            &Pending { name: prepared.name, planned: work.planned, reply: reply.clone(), bytes },
+            sent,
+        );
+        (iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end)
     }
 
     /// Carries one exchange; one that is dropped in the middle is filed as interrupted.
@@ -358,26 +379,31 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Runs what a request brings with it over its response.
+    #[expect(clippy::too_many_arguments, reason = "all that a request brings with it")]
     fn examine(
         &self,
         ledger: u16,
         reply: &Rc<Reply>,
+        sent: SentView<'_>,
         vu: &Vu<T>,
         checks: &[Check],
         classify: Option<&Classify>,
         saves: &[Save],
     ) {
+        let fault = |fault: &Fault| self.fault(ledger, fault, Some(&sent.with_reply(reply)));
+        let count = |name: &str, passed: bool| {
+            let witness = (!passed).then(|| sent.with_reply(reply));
+            self.recorder.borrow_mut().check(ledger, name, passed, witness.as_ref());
+        };
         for save in saves {
-            let found = self.script.save(save, reply, &vu.user).unwrap_or_else(|fault| {
-                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+            let found = self.script.save(save, reply, &vu.user).unwrap_or_else(|error| {
+                fault(&error);
                 false
             });
-            self.recorder.borrow_mut().check(ledger, &format!("saved {}", save.property), found);
+            count(&format!("saved {}", save.property), found);
         }
         if reply.failure.is_some() {
-            for check in checks {
-                self.recorder.borrow_mut().check(ledger, &check.name, false);
-            }
+            checks.iter().for_each(|check| count(&check.name, false));
             return;
         }
         let class = match classify {
@@ -386,8 +412,8 @@ impl<T: Transport> Worker<T> {
             Some(Classify::CacheStatus) => Some(super::class::cache_status(reply).to_owned()),
             Some(Classify::Closure(closure)) => match self.script.classify(*closure, reply, &vu.user) {
                 Ok(word) => Some(word),
-                Err(fault) => {
-                    self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+                Err(error) => {
+                    fault(&error);
                     Some("unknown".to_owned())
                 }
             },
@@ -396,12 +422,17 @@ impl<T: Transport> Worker<T> {
             *reply.class.borrow_mut() = Some(class.into());
         }
         for check in checks {
-            let passed = self.script.check(check.closure, reply, &vu.user).unwrap_or_else(|fault| {
-                self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message);
+            let passed = self.script.check(check.closure, reply, &vu.user).unwrap_or_else(|error| {
+                fault(&error);
                 false
             });
-            self.recorder.borrow_mut().check(ledger, &check.name, passed);
+            count(&check.name, passed);
         }
+    }
+
+    /// Counts a mistake of the script, and shows the exchange it came after.
+    fn fault(&self, ledger: u16, fault: &Fault, after: Option<&Witness<'_>>) {
+        self.recorder.borrow_mut().script_error(ledger, &place(&fault.at), &fault.message, after);
     }
 
     /// Drives a flow to its end. Requests are planned when the step before them ended.
@@ -417,7 +448,7 @@ impl<T: Transport> Worker<T> {
         loop {
             let step = flow.resume(answer);
             for pending in single.take().into_iter().chain(std::mem::take(&mut batch)) {
-                self.file_reply(ledger, &pending);
+                self.file_reply(ledger, &pending, SentView::of(&pending.reply.sent));
                 let went = mishap_of(&pending.reply);
                 groups.note(went);
                 mishap = mishap.max(went);
@@ -428,6 +459,7 @@ impl<T: Transport> Worker<T> {
                     return Driven { mishap, end, paused };
                 }
                 Step::Think(pause) => {
+                    vu.user.rest();
                     let from = self.host.now();
                     let until = from + pause;
                     self.host.sleep_until(until).await;
@@ -446,13 +478,17 @@ impl<T: Transport> Worker<T> {
                 Step::Send(request) => {
                     let sent = self.send(ledger, vu, planned, *request).await;
                     planned = sent.reply.stamps.end;
+                    vu.user.remember(&sent.reply);
                     answer = Answer::Response(sent.reply.clone());
                     single = Some(sent);
                 }
                 Step::Batch { requests, at_once } => {
                     // On the heap: few users send batches, and room for one is as much again as the rest.
                     let sent = Box::pin(self.send_all(ledger, vu, planned, requests, at_once)).await;
-                    planned = sent.iter().map(|pending| pending.reply.stamps.end).max().unwrap_or(planned);
+                    if let Some(last) = sent.iter().max_by_key(|pending| pending.reply.stamps.end) {
+                        planned = last.reply.stamps.end;
+                        vu.user.remember(&last.reply);
+                    }
                     answer = Answer::Responses(sent.iter().map(|pending| pending.reply.clone()).collect());
                     batch = sent;
                 }
@@ -493,23 +529,42 @@ impl<T: Transport> Worker<T> {
         let follow = if request.no_redirect { 0 } else { self.plan.targets[usize::from(request.target.0)].redirects };
         let outcome = self.request(ledger, name, vu, planned, exchange, follow).await;
         let bytes = (outcome.bytes_sent, outcome.bytes_received);
-        let reply = into_reply(outcome, &request.expect, body_bytes_max);
-        self.examine(ledger, &reply, vu, &request.checks, request.classify.as_ref(), &request.saves);
-        self.buffers.give(request.wire);
+        let sent = Sent {
+            target: request.target,
+            wire: self.buffers.lend(request.wire),
+            body_at: request.body_at,
+            redirects: follow,
+        };
+        let reply = into_reply(outcome, sent, &request.expect, body_bytes_max);
+        let sent = SentView::of(&reply.sent);
+        self.examine(ledger, &reply, sent, vu, &request.checks, request.classify.as_ref(), &request.saves);
         Pending { name, planned, reply, bytes }
     }
 
-    fn file_reply(&self, ledger: u16, pending: &Pending) {
+    fn file_reply(&self, ledger: u16, pending: &Pending, sent: SentView<'_>) {
         let class = match &*pending.reply.class.borrow() {
             Some(word) => self.recorder.borrow_mut().class(word),
             None => ClassId::NONE,
         };
-        let measured = Measured::of_reply(&pending.reply, pending.bytes);
-        self.file(ledger, pending.name, class, pending.planned, &measured, pending.reply.expected.get());
+        let reply = &pending.reply;
+        let measured = Measured::of_reply(reply, pending.bytes);
+        self.file(ledger, pending.name, class, pending.planned, &measured, reply.expected.get(), || {
+            sent.with_reply(reply)
+        });
         pending.reply.filed.set(true);
     }
 
-    fn file(&self, ledger: u16, name: NameId, class: ClassId, planned: Nanos, measured: &Measured<'_>, expected: bool) {
+    #[expect(clippy::too_many_arguments, reason = "what a sample is made of")]
+    fn file<'a>(
+        &self,
+        ledger: u16,
+        name: NameId,
+        class: ClassId,
+        planned: Nanos,
+        measured: &Measured<'_>,
+        expected: bool,
+        witness: impl FnOnce() -> Witness<'a>,
+    ) {
         let mut recorder = self.recorder.borrow_mut();
         if measured.failure.is_none() && !expected {
             recorder.status_example(ledger, name, measured.status);
@@ -519,7 +574,7 @@ impl<T: Transport> Worker<T> {
             Some(false) => recorder.opened(ledger, measured.stamps, measured.negotiated),
             None => {}
         }
-        recorder.record(&Sample {
+        let sample = Sample {
             phase: ledger,
             name,
             class,
@@ -535,7 +590,10 @@ impl<T: Transport> Worker<T> {
             end: measured.stamps.end,
             bytes_sent: measured.bytes.0,
             bytes_received: measured.bytes.1,
-        });
+        };
+        if recorder.record(&sample) {
+            recorder.keep(&sample, &witness());
+        }
     }
 }
 
@@ -578,7 +636,7 @@ impl<'a> Measured<'a> {
     }
 }
 
-fn into_reply(mut outcome: Outcome, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
+fn into_reply(mut outcome: Outcome, sent: Sent, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
     if let Some(response) = &mut outcome.response {
         response.limit_content(body_bytes_max);
     }
@@ -589,6 +647,7 @@ fn into_reply(mut outcome: Outcome, expect: &Expect, body_bytes_max: u64) -> Rc<
         stamps: outcome.stamps,
         reused: outcome.reused,
         negotiated: outcome.negotiated,
+        sent,
         response: outcome.response,
         body_bytes: outcome.body_bytes,
         expected: Cell::new(expected),

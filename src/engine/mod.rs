@@ -2,6 +2,7 @@
 mod class;
 mod closed;
 mod cookies;
+mod evidence;
 pub mod flow;
 mod groups;
 mod hops;

@@ -221,7 +221,7 @@ impl<T: Transport> Worker<T> {
     /// Counts an iteration whose virtual user could not log in.
     pub(super) fn file_unstarted_failure(&self, run: &PhaseRun, _work: &Work) {
         let mut recorder = self.recorder.borrow_mut();
-        recorder.failure(run.ledger(), "the virtual user's `on_start` failed");
+        recorder.failure(run.ledger(), "the virtual user's `on_start` failed", None);
         recorder.iteration(run.ledger(), IterationResult::Failed);
     }
 }

@@ -7,8 +7,10 @@ use std::{
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::{evidence::Recent, flow::Reply};
 use crate::{
     http::{CookieJar, Origin, Refused},
+    measure::Witness,
     pace::{Purpose, stream},
     plan::{DataId, DrawContext, Draws, Kept, PhaseId},
     protocol::TargetId,
@@ -35,6 +37,8 @@ pub struct User {
     pub fields: RefCell<Vec<Field>>,
     /// Its cookies, from the first one on.
     cookies: RefCell<Option<Box<CookieJar>>>,
+    /// The exchange that its iteration had last.
+    recent: RefCell<Recent>,
     /// What the script keeps for it.
     pub script: RefCell<Option<Box<dyn Kept>>>,
 }
@@ -64,12 +68,14 @@ impl User {
             target: Cell::new(TargetId(0)),
             fields: RefCell::default(),
             cookies: RefCell::default(),
+            recent: RefCell::default(),
             script: RefCell::default(),
         })
     }
 
     /// Takes up iteration `index` of a phase: from here on, values drawn are that iteration's.
     pub fn begin(&self, phase: PhaseId, index: u64) {
+        self.forget();
         self.iteration.set(self.iteration.get() + 1);
         self.phase.set(phase);
         self.ledger.set(phase.0 as u16);
@@ -79,9 +85,30 @@ impl User {
 
     /// Leaves iterations aside (`on_start`, `setup`): values drawn are the user's own.
     pub fn step_aside(&self, purpose: Purpose, ledger: u16) {
+        self.forget();
         self.ledger.set(ledger);
         self.index.set(self.id - 1);
         self.reseed(stream(self.seed, purpose, u64::from(ledger), self.id));
+    }
+
+    /// Its iteration has had this exchange.
+    pub(super) fn remember(&self, reply: &Rc<Reply>) {
+        *self.recent.borrow_mut() = Recent::Reply(reply.clone());
+    }
+
+    /// It goes into a pause: of its last exchange, a few bytes are enough.
+    pub(super) fn rest(&self) {
+        self.recent.borrow_mut().shrink();
+    }
+
+    /// Its iteration is over.
+    pub(super) fn forget(&self) {
+        *self.recent.borrow_mut() = Recent::Nothing;
+    }
+
+    /// Shows the exchange that its iteration had last.
+    pub fn with_recent<R>(&self, show: impl FnOnce(Option<&Witness<'_>>) -> R) -> R {
+        show(self.recent.borrow().witness().as_ref())
     }
 
     fn reseed(&self, stream: Xoshiro256PlusPlus) {

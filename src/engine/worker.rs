@@ -309,6 +309,12 @@ impl<T: Transport> Worker<T> {
         recorder.take(second)
     }
 
+    /// As [`Self::snapshot`], with what waits for a better moment: there will be no other.
+    pub fn last_snapshot(&self, second: u64) -> Snapshot {
+        self.recorder.borrow_mut().close();
+        self.snapshot(second)
+    }
+
     /// The plan.
     pub fn plan(&self) -> &Rc<Plan> {
         &self.plan

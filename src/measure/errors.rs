@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::Excerpt;
+
 /// Distinct messages that are kept apart.
 const GROUPS_MAX: usize = 50;
 /// A longer text is cut, in bytes.
@@ -19,9 +23,13 @@ pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
 /// Text that may come from a server, safe to keep and to print on a terminal: control characters and those
 /// that change the direction of writing become spaces, and at most 200 bytes remain.
 pub fn clean_text(text: &str) -> String {
-    let clean = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
     // Cut first, so that a long text costs nothing; a space is never longer than what it replaces.
-    cut(text, TEXT_BYTES_MAX).chars().map(clean).collect::<String>().trim().to_owned()
+    plain_text(cut(text, TEXT_BYTES_MAX)).trim().to_owned()
+}
+
+/// As [`clean_text`], but of any length.
+pub fn plain_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
 }
 
 /// Characters that reorder or hide what stands around them (Unicode's bidirectional controls, zero-width
@@ -31,10 +39,20 @@ fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
+/// What came with one message of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Example {
+    /// The exchange that ended last before it, in the same iteration.
+    pub exchange: Excerpt,
+    /// The message; others of the group may differ.
+    pub message: String,
+}
+
 /// Messages by place: run-time errors of the script; where there is no place, by text: reasons of failed iterations.
 ///
 /// A text at a place may change with every occurrence (`no stock of 17`), and is then one group all the same. It
-/// shows the least of its texts in the order of the alphabet, so that a sum of parts is the same however it was cut.
+/// shows the least of its texts in the order of the alphabet, and the earliest example, so that a sum of parts is the
+/// same however it was cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageCounts {
     groups: BTreeMap<Key, Group>,
@@ -42,25 +60,25 @@ pub struct MessageCounts {
 }
 
 /// The place, and the text where there is none.
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Group {
     message: String,
     count: u64,
+    example: Option<Box<Example>>,
 }
 
 impl MessageCounts {
     /// Counts one message at `place` (`file:line:column`, as a person reads it).
     pub fn add(&mut self, place: &str, message: &str) {
-        self.add_counted(place, message, 1);
+        self.add_counted(place, message, 1, None);
     }
 
-    /// Adds `count` messages that were counted elsewhere.
-    pub fn add_counted(&mut self, place: &str, message: &str, count: u64) {
-        let (place, message) = (clean_text(place), clean_text(message));
-        let text = if place.is_empty() { message.clone() } else { String::new() };
-        self.add_n((place, text), &message, count);
+    /// Adds `count` messages that were counted elsewhere, with an example of them.
+    pub fn add_counted(&mut self, place: &str, message: &str, count: u64, example: Option<Example>) {
+        let (key, message) = keyed(place, message);
+        self.add_n(key, &message, count, example.map(Box::new));
     }
 
     /// Adds messages that were counted elsewhere, beyond the groups kept there.
@@ -71,19 +89,24 @@ impl MessageCounts {
     /// Adds all of `other`. Exact as long as there are no more groups than fit.
     pub fn merge(&mut self, other: &Self) {
         for (key, group) in &other.groups {
-            self.add_n(key.clone(), &group.message, group.count);
+            self.add_n(key.clone(), &group.message, group.count, group.example.clone());
         }
         self.beyond += other.beyond;
     }
 
-    fn add_n(&mut self, key: Key, message: &str, count: u64) {
+    fn add_n(&mut self, key: Key, message: &str, count: u64, example: Option<Box<Example>>) {
         if let Some(known) = self.groups.get_mut(&key) {
             known.count += count;
             if message < known.message.as_str() {
                 message.clone_into(&mut known.message);
             }
+            if let Some(example) = example
+                && known.example.as_ref().is_none_or(|known| example < *known)
+            {
+                known.example = Some(example);
+            }
         } else if self.groups.len() < GROUPS_MAX {
-            self.groups.insert(key, Group { message: message.to_owned(), count });
+            self.groups.insert(key, Group { message: message.to_owned(), count, example });
         } else {
             self.beyond += count;
         }
@@ -92,6 +115,11 @@ impl MessageCounts {
     /// Place, message, count.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         self.groups.iter().map(|((place, _), group)| (place.as_str(), group.message.as_str(), group.count))
+    }
+
+    /// The example of each group, in the order of [`Self::groups`].
+    pub fn examples(&self) -> impl Iterator<Item = Option<&Example>> {
+        self.groups.values().map(|group| group.example.as_deref())
     }
 
     /// Messages beyond the number of groups that are kept apart.
@@ -103,6 +131,13 @@ impl MessageCounts {
     pub fn total(&self) -> u64 {
         self.groups.values().map(|group| group.count).sum::<u64>() + self.beyond
     }
+}
+
+/// The group of a message, and the message as it is kept.
+pub(super) fn keyed(place: &str, message: &str) -> (Key, String) {
+    let (place, message) = (clean_text(place), clean_text(message));
+    let text = if place.is_empty() { message.clone() } else { String::new() };
+    ((place, text), message)
 }
 
 #[cfg(test)]
@@ -141,6 +176,24 @@ mod tests {
             one.groups().collect::<Vec<_>>(),
             [("", "closed", 1), ("", "sold out", 1), ("mix.rhai:5:9", "no stock of 10", 60)]
         );
+    }
+
+    #[test]
+    fn the_earliest_example_stays() {
+        let example = |at, message: &str| {
+            Some(Example { exchange: Excerpt { at, ..Excerpt::default() }, message: message.to_owned() })
+        };
+        let (mut one, mut other) = (MessageCounts::default(), MessageCounts::default());
+        one.add_counted("a:1:1", "b", 1, example(7, "b"));
+        one.add_counted("a:1:1", "c", 1, None);
+        other.add_counted("a:1:1", "a", 1, None);
+        other.add_counted("a:1:1", "d", 1, example(5, "d"));
+        let mut reversed = other.clone();
+        reversed.merge(&one);
+        one.merge(&other);
+        assert_eq!(one, reversed);
+        assert_eq!(one.groups().collect::<Vec<_>>(), [("a:1:1", "a", 4)]);
+        assert_eq!(one.examples().flatten().map(|it| &*it.message).collect::<Vec<_>>(), ["d"]);
     }
 
     #[test]

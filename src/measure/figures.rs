@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Connections, Custom, Distribution, MessageCounts, SeriesFigures, SeriesKey};
+use super::{Connections, Custom, Distribution, Excerpt, MessageCounts, SeriesFigures, SeriesKey};
 
 /// Everything recorded of one phase. Adding two is exact, in any order, except that of texts only the first
 /// few are kept.
@@ -22,6 +22,8 @@ pub struct PhaseFigures {
     pub series: BTreeMap<SeriesKey, SeriesFigures>,
     /// Checks by name.
     pub checks: BTreeMap<Arc<str>, CheckCounts>,
+    /// The first exchange with which a check failed, by the check's name.
+    pub check_examples: BTreeMap<Arc<str>, Excerpt>,
     /// The script's own metrics.
     pub custom: Custom,
     /// Connections.
@@ -53,6 +55,12 @@ impl PhaseFigures {
             let sum = self.checks.entry(name.clone()).or_default();
             sum.passed += counts.passed;
             sum.failed += counts.failed;
+        }
+        for (name, example) in &other.check_examples {
+            let known = self.check_examples.entry(name.clone()).or_insert_with(|| example.clone());
+            if example < known {
+                known.clone_from(example);
+            }
         }
         self.custom.merge(&other.custom);
         self.connections.merge(&other.connections);

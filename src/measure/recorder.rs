@@ -1,16 +1,15 @@
 //! A worker's books: one per thread, no lock, some tens of nanoseconds a sample.
 
+mod exhibit;
 mod phase;
 mod row;
 
-use std::borrow::Cow;
-
-use phase::PhaseRecord;
+use phase::{Messages, PhaseRecord};
 use row::Row;
 
 use super::{
-    ClassId, FailureKind, Gauges, IterationResult, Kind, NameId, PhaseFigures, Sample, SeriesKey, clean_text,
-    names::Names,
+    ClassId, FailureKind, Gauges, IterationResult, Kind, NameId, PhaseFigures, Sample, SeriesKey, Witness, clean_text,
+    names::Names, rewrite::Rewrites,
 };
 use crate::{
     clock::Nanos,
@@ -33,33 +32,15 @@ pub struct Recorder {
     last: [((u16, NameId, ClassId), u32); 2],
     /// Rows with something to hand over.
     dirty: Vec<u32>,
-    rewrite: Rewrite,
+    rewrites: Rewrites,
+    /// By phase, how many rows keep exchanges whole.
+    keeping: Vec<usize>,
+    /// The next take is the last.
+    closing: bool,
 }
 
-/// Texts longer than this may be cut further on, in bytes.
-const LONG_BYTES: usize = 100;
-
-/// Gives a text to stand for another.
-type Rewriter = Box<dyn Fn(&str) -> String>;
-
-/// What is done to long texts before they are cut.
-#[derive(Default)]
-struct Rewrite(Option<Rewriter>);
-
-impl std::fmt::Debug for Rewrite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Rewrite({})", self.0.is_some())
-    }
-}
-
-impl Rewrite {
-    fn of<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match &self.0 {
-            Some(rewrite) if text.len() > LONG_BYTES => Cow::Owned(rewrite(text)),
-            _ => Cow::Borrowed(text),
-        }
-    }
-}
+/// Rows of a phase, of a worker, that keep exchanges whole.
+const KEEPING_MAX: usize = 100;
 
 impl Default for Recorder {
     fn default() -> Self {
@@ -90,20 +71,32 @@ impl Recorder {
             rows: Vec::new(),
             last: [((u16::MAX, NameId(u32::MAX), ClassId(u16::MAX)), VACANT); 2],
             dirty: Vec::new(),
-            rewrite: Rewrite::default(),
+            rewrites: Rewrites::default(),
+            keeping: Vec::new(),
+            closing: false,
         }
     }
 
     /// Rewrites each long text from now on before it is cut: who takes secrets out of a report later finds only
     /// whole ones.
     pub fn rewrite_long(&mut self, rewrite: impl Fn(&str) -> String + 'static) {
-        self.rewrite.0 = Some(Box::new(rewrite));
+        self.rewrites.set_whole(rewrite);
+    }
+
+    /// Rewrites from now on what is kept of exchanges. Such a text may be the start of a longer one.
+    pub fn rewrite_starts(&mut self, rewrite: impl Fn(&str) -> String + 'static) {
+        self.rewrites.set_start(rewrite);
+    }
+
+    /// The next take is the last: it gives all that waits for a better moment.
+    pub fn close(&mut self) {
+        self.closing = true;
     }
 
     /// The number of a row. Beyond 500 rows a worker, that of `(other)`. Ask once and keep it: this is a
     /// look-up by text.
     pub fn name(&mut self, kind: Kind, text: &str) -> NameId {
-        self.names.name(kind, &self.rewrite.of(text))
+        self.names.name(kind, &self.rewrites.long(text))
     }
 
     /// The row of the `n`th exchange of a redirected request, counted from 1.
@@ -114,13 +107,18 @@ impl Recorder {
 
     /// The number of a class; that of no class for an empty text, and `(other)` beyond 64 classes a worker.
     pub fn class(&mut self, text: &str) -> ClassId {
-        self.names.class(&self.rewrite.of(text))
+        self.names.class(&self.rewrites.long(text))
     }
 
-    /// Files one sample.
+    /// Files one sample. True: its exchange is one of those that are kept whole, so [`Self::keep`] it.
     #[inline]
-    pub fn record(&mut self, sample: &Sample) {
-        self.row(sample.phase, sample.name, sample.class).record(sample);
+    pub fn record(&mut self, sample: &Sample) -> bool {
+        self.row(sample.phase, sample.name, sample.class).record(sample)
+    }
+
+    /// Keeps the exchange of the sample that was filed last.
+    pub fn keep(&mut self, sample: &Sample, witness: &Witness<'_>) {
+        self.row(sample.phase, sample.name, sample.class).keep(sample, witness);
     }
 
     /// An iteration was due and taken up; `entry` is its entry of the phase's mix.
@@ -147,46 +145,53 @@ impl Recorder {
         self.phase(phase).backlog.record(nanos);
     }
 
-    /// Counts the result of a check.
-    pub fn check(&mut self, phase: u16, name: &str, passed: bool) {
-        let name = self.rewrite.of(name);
-        self.phase(phase).check(&name, passed);
+    /// Counts the result of a check, of the exchange `of` if there is one.
+    pub fn check(&mut self, phase: u16, name: &str, passed: bool, of: Option<&Witness<'_>>) {
+        let name = self.rewrites.long(name);
+        let example = || of.map(|witness| witness.excerpt(&self.rewrites));
+        at_least(&mut self.phases, usize::from(phase), PhaseRecord::default).check(&name, passed, example);
     }
 
     /// Adds to a custom count.
     pub fn count(&mut self, phase: u16, name: &str, n: u64) {
-        let name = self.rewrite.of(name);
+        let name = self.rewrites.long(name);
         self.phase(phase).count(&name, n);
     }
 
     /// Sets a custom gauge at `at`.
     pub fn gauge(&mut self, phase: u16, name: &str, value: f64, at: Nanos) {
-        let name = self.rewrite.of(name);
+        let name = self.rewrites.long(name);
         self.phase(phase).gauge(&name, value, at);
     }
 
     /// Adds a duration to a custom timing.
     pub fn timing(&mut self, phase: u16, name: &str, nanos: Nanos) {
-        let name = self.rewrite.of(name);
+        let name = self.rewrites.long(name);
         self.phase(phase).timing(&name, nanos);
     }
 
-    /// Counts a run-time error of the script. `place` is `file:line:column` as a person reads it.
-    pub fn script_error(&mut self, phase: u16, place: &str, message: &str) {
-        let message = self.rewrite.of(message);
-        self.phase(phase).script_errors.add(place, &message);
+    /// Counts a run-time error of the script. `place` is `file:line:column` as a person reads it; `after` is the
+    /// exchange that ended last before it in the same iteration.
+    pub fn script_error(&mut self, phase: u16, place: &str, message: &str, after: Option<&Witness<'_>>) {
+        self.message(phase, Messages::ScriptErrors, place, message, after);
     }
 
     /// Counts an iteration that failed for a reason that is no request's, such as `vu.fail(reason)`.
-    pub fn failure(&mut self, phase: u16, reason: &str) {
-        let reason = self.rewrite.of(reason);
-        self.phase(phase).failure_reasons.add("", &reason);
+    pub fn failure(&mut self, phase: u16, reason: &str, after: Option<&Witness<'_>>) {
+        self.message(phase, Messages::Failures, "", reason, after);
+    }
+
+    fn message(&mut self, phase: u16, of: Messages, place: &str, message: &str, after: Option<&Witness<'_>>) {
+        let message = self.rewrites.long(message);
+        let example = || after.map(|witness| witness.excerpt(&self.rewrites));
+        let record = at_least(&mut self.phases, usize::from(phase), PhaseRecord::default);
+        record.message(of, place, &message, example);
     }
 
     /// Keeps what the system said of a failure, if it is among the first of its kind in its row. Counts
     /// nothing: the sample does.
     pub fn error_example(&mut self, phase: u16, name: NameId, kind: impl Into<FailureKind>, detail: &str) {
-        let detail = self.rewrite.of(detail);
+        let detail = self.rewrites.long(detail);
         self.row(phase, name, ClassId::NONE).example(kind.into(), || clean_text(&detail));
     }
 
@@ -232,9 +237,12 @@ impl Recorder {
         self.dirty.retain(|&at| {
             let row = &mut self.rows[at as usize];
             let (phase, name, class) = row.key;
-            let Some(figures) = row.take() else { return row.holds_memory() };
+            let class = self.names.class_text(class);
+            let Some(figures) = row.take(self.closing, class.as_deref(), &self.rewrites) else {
+                return row.holds_memory();
+            };
             let (kind, name) = self.names.text(name);
-            let key = SeriesKey { kind, name, class: self.names.class_text(class) };
+            let key = SeriesKey { kind, name, class };
             phases[usize::from(phase)].series.insert(key, figures);
             true
         });
@@ -291,7 +299,10 @@ impl Recorder {
         let slot = at_least(by_class, usize::from(class.0), || VACANT);
         if *slot == VACANT {
             *slot = self.rows.len() as u32;
-            self.rows.push(Row::new((phase, name, class)));
+            let keeping = at_least(&mut self.keeping, usize::from(phase), || 0);
+            let keeps = *keeping < KEEPING_MAX && self.names.text(name).0 == Kind::Request;
+            *keeping += usize::from(keeps);
+            self.rows.push(Row::new((phase, name, class), keeps));
         }
         self.last = [(key, *slot), self.last[0]];
         *slot

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Distribution, FailureKind, Kind, OTHER, Quantile};
+use super::{Distribution, Exemplars, FailureKind, Kind, OTHER, Quantile};
 
 /// Which row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub struct SeriesFigures {
     pub bytes_sent: u64,
     /// Bytes read.
     pub bytes_received: u64,
+    /// Exchanges that are kept whole.
+    pub exemplars: Exemplars,
 }
 
 /// Durations of what was answered as expected.
@@ -93,6 +95,7 @@ impl SeriesFigures {
         }
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.exemplars.merge(&other.exemplars);
     }
 
     /// Samples, however they ended.

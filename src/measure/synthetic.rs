@@ -1,6 +1,6 @@
 //! Made-up runs for tests: the real recorder and totals, fed with samples that a test names.
 
-use super::{ClassId, IterationResult, Kind, Recorder, Sample, SampleResult, Totals};
+use super::{ClassId, IterationResult, Kind, Recorder, Sample, SampleResult, Totals, Witness};
 use crate::{
     clock::{MILLISECOND, Nanos, SECOND},
     protocol::{ErrorKind, Negotiated, Stamps},
@@ -16,6 +16,48 @@ pub(crate) struct Synthetic {
 impl Synthetic {
     pub(crate) fn new() -> Self {
         Self { recorder: Recorder::new(), totals: Totals::with_recent_seconds(600), second: 0 }
+    }
+
+    /// An exchange of which the bytes are at hand, over at the end of this second.
+    pub(crate) fn witness<R>(&self, wire: &str, status: u16, answer: &str, show: impl FnOnce(&Witness<'_>) -> R) -> R {
+        let stamps = Stamps { end: (self.second + 1) * SECOND, ..Stamps::default() };
+        show(&Witness {
+            target: 0,
+            wire: wire.as_bytes(),
+            body_at: wire.find("\r\n\r\n").map_or(wire.len(), |at| at + 4),
+            redirects: 0,
+            http2: false,
+            status,
+            error: None,
+            stamps,
+            answer: answer.as_bytes(),
+        })
+    }
+
+    /// Files a request that took `ns`, and keeps its exchange.
+    pub(crate) fn kept(&mut self, phase: u16, name: &str, wire: &str, result: SampleResult, ns: Nanos, answer: &str) {
+        let planned = self.second * SECOND;
+        let sample = Sample {
+            phase,
+            name: self.recorder.name(Kind::Request, name),
+            class: ClassId::NONE,
+            result,
+            status: if result == SampleResult::Ok { 200 } else { 503 },
+            planned,
+            started: planned + ns / 10,
+            first_byte: Some(planned + ns / 10 * 9),
+            end: planned + ns,
+            bytes_sent: 100,
+            bytes_received: 1_000,
+        };
+        if self.recorder.record(&sample) {
+            let stamps = Stamps { sent: Some(planned + ns / 5), first_byte: sample.first_byte, ..Stamps::default() };
+            let mut recorder = std::mem::take(&mut self.recorder);
+            self.witness(wire, sample.status, answer, |witness| {
+                recorder.keep(&sample, &Witness { stamps, ..*witness })
+            });
+            self.recorder = recorder;
+        }
     }
 
     /// Files a sample that was due at the start of this second; its first byte came at nine tenths.

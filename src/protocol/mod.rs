@@ -14,13 +14,13 @@ use std::future::Future;
 pub use content::ACCEPTED as ACCEPTED_CODINGS;
 pub use error::{ErrorKind, Failure};
 pub use negotiated::{CipherSuite, HttpVersion, Negotiated, Security, TlsVersion};
-pub use response::{BufferPool, Response};
+pub use response::{BufferPool, Lent, Response};
 use serde::Serialize;
 
 use crate::clock::Nanos;
 
 /// Which of the plan's targets an exchange goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct TargetId(pub u16);
 
 /// A server by its address.

@@ -31,11 +31,36 @@ impl BufferPool {
         }
     }
 
+    /// A buffer that goes back when it is dropped.
+    pub fn lend(&self, bytes: Vec<u8>) -> Lent {
+        Lent { bytes, pool: self.clone() }
+    }
+
     /// A response over `bytes`, of which the first `head_len` are the status line and the fields; the rest is
     /// the body without its transfer coding.
     pub fn response(&self, bytes: Vec<u8>, head_len: usize) -> Response {
         debug_assert!(head_len <= bytes.len());
         Response { bytes, head_len, content: OnceCell::new(), content_max: u64::MAX, pool: Rc::downgrade(&self.0) }
+    }
+}
+
+/// Bytes in a buffer of a pool.
+#[derive(Debug, Default)]
+pub struct Lent {
+    bytes: Vec<u8>,
+    pool: BufferPool,
+}
+
+impl Lent {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -82,6 +107,18 @@ impl Response {
             Ok(Some(content)) => Ok(content),
             Ok(None) => Ok(self.body()),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// The content as far as it is known already: empty where it has a coding that nobody has undone. Undoing it
+    /// might fail, and a look that nobody asked for must not fail a request.
+    pub fn known_content(&self) -> &[u8] {
+        match self.content.get() {
+            Some(Ok(Some(content))) => content,
+            Some(Ok(None)) => self.body(),
+            Some(Err(_)) => &[],
+            None if self.field("content-encoding").is_some() => &[],
+            None => self.body(),
         }
     }
 

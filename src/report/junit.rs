@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
     Comparison, Summary,
-    words::{compared, percent},
+    words::{self, compared, percent},
 };
 use crate::{
     judge::{Change, ExitCode, Validity, Verdict},
@@ -50,10 +50,12 @@ pub(super) fn render(summary: &Summary) -> String {
         let mut suite = TestSuite::new(format!("checks in {}", clean_text(&phase.name)));
         suite.add_test_cases(phase.checks.iter().map(|check| {
             let (of, share) = (check.count(), percent(check.share()));
+            let first = check.example.as_ref().map(|example| format!("; first: {}", words::excerpt(example)));
+            let first = first.unwrap_or_default();
             let status = if check.failed == 0 {
                 TestCaseStatus::success()
             } else {
-                failure(NonSuccessKind::Failure, format!("{} of {of} failed ({share} passed)", check.failed))
+                failure(NonSuccessKind::Failure, format!("{} of {of} failed ({share} passed){first}", check.failed))
             };
             TestCase::new(clean_text(&check.name), status)
         }));

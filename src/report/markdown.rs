@@ -7,12 +7,13 @@ use std::fmt::Write;
 use super::{
     AbTest, Comparison, PhaseSummary, RowSummary, SloSummary, Summary,
     words::{
-        figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, tags, us,
+        self, figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, tags,
+        us,
     },
 };
 use crate::{
     judge::{Severity, Validity, Verdict},
-    measure::clean_text,
+    measure::{clean_text, plain_text},
 };
 
 /// A comment of GitHub's holds 65 536 characters.
@@ -145,17 +146,27 @@ fn section(phase: &PhaseSummary) -> String {
                 writeln!(page, "- {} × `{}` in {}: {}", failure.count, failure.kind, text(&row.name), failure.advice);
         }
     }
+    let failing = phase.requests.iter().filter_map(|row| Some((row, row.failing.first()?)));
+    for (row, first) in failing {
+        let (name, what) = (text(&row.name), text_of(&words::exemplar(first)));
+        let curl = text_of(&first.curl);
+        let _ = writeln!(page, "- first failure of {name}: {what}<br><code>{curl}</code>");
+    }
     for error in &phase.script_errors {
         let (place, message) = (text(&error.place), text(&error.message));
-        let _ = writeln!(page, "- {} × script error at {place}: {message}", error.count);
+        let example = words::example(error).map_or_else(String::new, |example| format!(" ({})", text_of(&example)));
+        let _ = writeln!(page, "- {} × script error at {place}: {message}{example}", error.count);
     }
     for reason in &phase.failure_reasons {
-        let _ = writeln!(page, "- {} × failed: {}", reason.count, text(&reason.message));
+        let example = words::example(reason).map_or_else(String::new, |example| format!(" ({})", text_of(&example)));
+        let _ = writeln!(page, "- {} × failed: {}{example}", reason.count, text(&reason.message));
     }
     for check in &phase.checks {
         let share = percent(check.share());
         let sign = if check.failed == 0 { "✓" } else { "✗" };
-        let _ = writeln!(page, "- {sign} check {}: {share} of {}", text(&check.name), check.count());
+        let first = check.example.as_ref().map(|example| format!(" (first: {})", text_of(&words::excerpt(example))));
+        let first = first.unwrap_or_default();
+        let _ = writeln!(page, "- {sign} check {}: {share} of {}{first}", text(&check.name), check.count());
     }
     for custom in &phase.custom {
         let _ = writeln!(page, "- metric {}: {}", text(custom.name()), metric(custom));
@@ -216,7 +227,12 @@ fn remarks(page: &mut String, summary: &Summary) {
 /// Text of a script or a server: it must start no markup, mention nobody, and link nowhere. Entities say so in
 /// Markdown, in its tables and in the HTML within it alike; backslashes would not.
 fn text(raw: &str) -> String {
-    let clean = clean_text(raw);
+    text_of(&clean_text(raw))
+}
+
+/// The same of a text whose parts have been cut already.
+fn text_of(raw: &str) -> String {
+    let clean = plain_text(raw);
     let mut out = String::with_capacity(clean.len());
     for (at, c) in clean.char_indices() {
         let starts_link = || {

@@ -6,6 +6,7 @@
 mod ab;
 mod comparison;
 mod csv;
+mod curl;
 mod form;
 mod history;
 mod html;
@@ -38,8 +39,9 @@ pub use outlook::{
 };
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
-    CacheSummary, CheckSummary, CustomSummary, FailureSummary, Latency, MessageSummary, MixSummary, NegotiatedSummary,
-    PhaseSummary, PhaseTiming, RowSummary, SloSummary, Summary, SummaryInput, TimelinePoint, phase_views,
+    CacheSummary, CheckSummary, CustomSummary, ExampleSummary, ExcerptSummary, ExemplarSummary, FailureSummary,
+    Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary, PhaseTiming, RowSummary, SloSummary, Summary,
+    SummaryInput, TimelinePoint, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

@@ -26,7 +26,7 @@ pub(super) fn healthy() -> Summary {
             run.request(1, 1, "GET /health", "", SampleResult::Ok, 300_000 + k * 1_000 + second);
         }
         run.recorder.load(1, 7, 0, 0);
-        run.recorder.check(1, "has id", true);
+        run.recorder.check(1, "has id", true, None);
         run.tick();
     }
     run.sample(Kind::Request, 2, "POST /login", "", SampleResult::Ok, 40 * MILLISECOND);
@@ -84,6 +84,10 @@ pub(super) fn regressed() -> Summary {
     Summary { baseline: Some(comparison), ..whole }
 }
 
+/// A request with a body and a token.
+const WIRE: &str = "POST /api/carts?user=7 HTTP/1.1\r\nhost: 127.0.0.1:8080\r\nuser-agent: loadr/0\r\naccept: */*\r\n\
+    authorization: Bearer abcdef0123456789\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{\"sku\": \"it's\"}";
+
 /// SLOs that fail, that cannot be said, and that selected nothing.
 pub(super) fn troubled() -> Summary {
     let mut run = Synthetic::new();
@@ -99,6 +103,8 @@ pub(super) fn troubled() -> Summary {
     }
     let id = run.recorder.name(Kind::Request, "item");
     run.recorder.error_example(0, id, ErrorKind::Reset, "connection reset by peer (os error 104)");
+    run.kept(0, "item", WIRE, SampleResult::FailedStatus, 2 * MILLISECOND, "{\"error\": \"sold out\"}");
+    run.kept(0, "item", WIRE, SampleResult::Ok, 41 * MILLISECOND, "");
     run.tick();
     let slos = vec![
         slo("reads stay fast", Some("item"), &[("p95", "< 10ms"), ("p99.9", "< 1s")]),
@@ -147,9 +153,14 @@ pub(super) fn classes() -> Summary {
         run.recorder.count(0, "orders", 2);
         run.recorder.gauge(0, "queue depth", second as f64 / 3.0, second);
         run.recorder.timing(0, "render", (5 + second) * MILLISECOND);
-        run.recorder.check(0, "cart created", second % 2 == 0);
-        run.recorder.script_error(0, "mix.rhai:12:5", "function not found: tota");
-        run.recorder.failure(0, "no cart");
+        let mut recorder = std::mem::take(&mut run.recorder);
+        run.witness(WIRE, 409, "{\"error\": \"sold out\"}", |witness| {
+            recorder.check(0, "cart created", second % 2 == 0, Some(witness));
+            let message = format!("function not found: tota{}", ["", "l"][usize::from(second < 2)]);
+            recorder.script_error(0, "mix.rhai:12:5", &message, Some(witness));
+            recorder.failure(0, "no cart", Some(witness));
+        });
+        run.recorder = recorder;
         run.tick();
     }
     let slos = vec![slo("cache pays", None, &[("hit_ratio", "> 70%")])];
@@ -165,9 +176,16 @@ pub(super) fn hostile() -> Summary {
     run.request(0, 0, evil, "", SampleResult::Error(ErrorKind::Protocol), 1_000_000);
     let id = run.recorder.name(Kind::Request, evil);
     run.recorder.error_example(0, id, ErrorKind::Protocol, evil);
-    run.recorder.check(0, evil, false);
-    run.recorder.script_error(0, evil, evil);
-    run.recorder.failure(0, evil);
+    let wire = format!("POST /{evil} HTTP/1.1\r\nhost: a\r\nx-evil: {evil}\r\n\r\n{evil}");
+    let mut recorder = std::mem::take(&mut run.recorder);
+    run.witness(&wire, 500, evil, |witness| {
+        recorder.check(0, evil, false, Some(witness));
+        recorder.script_error(0, evil, evil, Some(witness));
+        recorder.failure(0, evil, Some(witness));
+    });
+    run.recorder = recorder;
+    run.kept(0, evil, &wire, SampleResult::Ok, 1_000_000, evil);
+    run.kept(0, evil, &wire, SampleResult::FailedStatus, 1_000_000, evil);
     run.recorder.count(0, evil, 1);
     run.tick();
     let mut plan = plan(&[], vec![sustained(1)], vec![slo(evil, Some(evil), &[("p95", "< 10ms")])]);

@@ -1,10 +1,12 @@
 //! Figures as people read them: the same words in every form.
 
-use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
+use super::{
+    CustomSummary, ExcerptSummary, ExemplarSummary, Latency, MessageSummary, PhaseSummary, RowSummary, Summary,
+};
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
     judge::{Change, Compared, Unit, Verdict},
-    measure::Kind,
+    measure::{Kind, clean_text},
 };
 
 /// What stands where nothing can be said.
@@ -61,6 +63,39 @@ pub(super) fn metric(metric: &CustomSummary) -> String {
             format!("{} times, {}", us.count, shown.join(", "))
         }
     }
+}
+
+/// A request and what it got: `GET /a → 404, answered: …`.
+pub(super) fn excerpt(excerpt: &ExcerptSummary) -> String {
+    let (method, path) = (clean_text(&excerpt.method), clean_text(&excerpt.path));
+    format!("{method} {path} → {}", answer(excerpt.status, excerpt.error.as_deref(), &excerpt.body))
+}
+
+/// What came before a message of the script, if something did; with the message it is about if that is not the one shown.
+pub(super) fn example(of: &MessageSummary) -> Option<String> {
+    let example = of.example.as_ref()?;
+    let after = format!("after {}", excerpt(&example.after));
+    let is_shown = example.message == of.message;
+    Some(if is_shown { after } else { format!("such as: {}, {after}", clean_text(&example.message)) })
+}
+
+/// When an exchange was what, and what it got.
+pub(super) fn exemplar(it: &ExemplarSummary) -> String {
+    let since = |at: u64| us(at.saturating_sub(it.planned_us));
+    let mut parts = vec![format!("due at {}", us(it.planned_us)), format!("sent after {}", since(it.started_us))];
+    parts.extend(it.first_byte_us.map(|at| format!("first byte after {}", since(at))));
+    parts.push(format!("response {}, service {}", us(it.response_us), us(it.service_us)));
+    parts.extend(it.class.as_deref().map(|class| format!("class {}", clean_text(class))));
+    // Of a status that was not expected, the status tells.
+    let error = it.error.as_deref().filter(|_| it.status == 0);
+    parts.push(answer(it.status, error, &it.body));
+    parts.join(" · ")
+}
+
+fn answer(status: u16, error: Option<&str>, body: &str) -> String {
+    let body = clean_text(body);
+    let word = error.map_or_else(|| status.to_string(), clean_text);
+    if body.is_empty() { word } else { format!("{word}, answered: {body}") }
 }
 
 /// Whether the metrics of the whole run say more than those of its phases: more than one phase that counts has any.

@@ -7,8 +7,8 @@ use super::{
     wire::{Dist, FailureLine, Messages, PhaseLine, SeriesLine},
 };
 use crate::measure::{
-    CheckCounts, Connections, Custom, Distribution, FailureFigures, FailureKind, Gauge, Gauges, IterationCounts, Level,
-    MessageCounts, OkFigures, PhaseFigures, SeriesFigures, SeriesKey,
+    CheckCounts, Connections, Custom, Distribution, Example, Excerpt, Exemplar, Exemplars, FailureFigures, FailureKind,
+    Gauge, Gauges, IterationCounts, Level, MessageCounts, OkFigures, PhaseFigures, SeriesFigures, SeriesKey,
 };
 
 /// Takes secrets out of a text.
@@ -43,6 +43,7 @@ pub(super) fn phase_line(
         lateness: dist(&figures.lateness),
         backlog: dist(&figures.backlog),
         checks: named(&figures.checks, rewrite, |checks| [checks.passed, checks.failed]),
+        check_examples: named(&figures.check_examples, rewrite, |it| excerpt(it, rewrite)),
         counts: named(&figures.custom.counts, rewrite, |&n| n),
         gauges: named(&figures.custom.gauges, rewrite, |gauge| {
             (gauge.last.into(), gauge.last_at, gauge.min.into(), gauge.max.into())
@@ -83,7 +84,19 @@ pub(super) fn series_line(
         status: series.status.clone(),
         bytes_sent: series.bytes_sent,
         bytes_received: series.bytes_received,
+        exemplars: series.exemplars.all().map(|it| exemplar(it, rewrite)).collect(),
     }
+}
+
+/// Secrets went when these were made; a second time does no harm, and holds whatever made them.
+fn excerpt(it: &Excerpt, rewrite: Rewrite<'_>) -> Excerpt {
+    Excerpt { path: rewrite(&it.path), body: rewrite(&it.body), ..it.clone() }
+}
+
+fn exemplar(it: &Exemplar, rewrite: Rewrite<'_>) -> Exemplar {
+    let mut it = it.clone();
+    it.rewrite_texts(rewrite);
+    it
 }
 
 /// The figures of a phase's line, without rows.
@@ -117,6 +130,7 @@ pub(super) fn phase_figures(line: &PhaseLine) -> Result<(PhaseFigures, Gauges), 
         backlog: distribution(line.backlog.as_ref())?,
         series: BTreeMap::new(),
         checks,
+        check_examples: line.check_examples.iter().map(|(name, it)| (name.as_str().into(), it.clone())).collect(),
         custom,
         connections: Connections {
             opened,
@@ -153,6 +167,8 @@ pub(super) fn series_figures(line: &SeriesLine) -> Result<(SeriesKey, SeriesFigu
     }
     let status =
         line.status.iter().map(|(&status, &n)| Ok((status, count(n)?))).collect::<Result<_, &'static str>>()?;
+    let mut exemplars = Exemplars::default();
+    line.exemplars.iter().for_each(|exemplar| exemplars.add(exemplar.clone()));
     let figures = SeriesFigures {
         ok: OkFigures {
             response: distribution(line.response.as_ref())?,
@@ -163,6 +179,7 @@ pub(super) fn series_figures(line: &SeriesLine) -> Result<(SeriesKey, SeriesFigu
         status,
         bytes_sent: count(line.bytes_sent)?,
         bytes_received: count(line.bytes_received)?,
+        exemplars,
     };
     let class = line.class.as_deref().map(Into::into);
     Ok((SeriesKey { kind: line.kind, name: line.name.as_str().into(), class }, figures))
@@ -192,13 +209,17 @@ fn distribution(line: Option<&Dist>) -> Result<Distribution, &'static str> {
 
 fn messages(counts: &MessageCounts, rewrite: Rewrite<'_>) -> Messages {
     let groups = counts.groups().map(|(place, message, count)| (rewrite(place), rewrite(message), count));
-    Messages { groups: groups.collect(), beyond: counts.beyond() }
+    let examples = counts.examples().enumerate().filter_map(|(at, example)| {
+        let example = example?;
+        Some((at, Example { exchange: excerpt(&example.exchange, rewrite), message: rewrite(&example.message) }))
+    });
+    Messages { groups: groups.collect(), examples: examples.collect(), beyond: counts.beyond() }
 }
 
 fn message_counts(line: &Messages) -> Result<MessageCounts, &'static str> {
     let mut counts = MessageCounts::default();
-    for (place, message, n) in &line.groups {
-        counts.add_counted(place, message, count(*n)?);
+    for (at, (place, message, n)) in line.groups.iter().enumerate() {
+        counts.add_counted(place, message, count(*n)?, line.examples.get(&at).cloned());
     }
     counts.add_beyond(count(line.beyond)?);
     Ok(counts)

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::SECOND,
-    measure::{Gauges, Level, SampleResult, Totals, synthetic::Synthetic},
+    measure::{Gauges, Level, SampleResult, SeriesFigures, SeriesKey, Totals, synthetic::Synthetic},
     protocol::{CipherSuite, ErrorKind, Negotiated, Security, Stamps, TlsVersion},
 };
 
@@ -47,12 +47,19 @@ fn run(shift: u64) -> Totals {
         run.request(0, 0, "slow", "", SampleResult::Expired, 5 * SECOND);
         let item = run.recorder.name(crate::measure::Kind::Request, "item");
         run.recorder.error_example(0, item, ErrorKind::Timeout, "no answer within hunter2");
-        run.recorder.check(0, "has id", second != 1);
+        let wire = format!("POST /a?{second} HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n{{\"a\": 1}}");
+        let mut recorder = std::mem::take(&mut run.recorder);
+        run.witness(&wire, 404, "not\nfound", |witness| {
+            recorder.check(0, "has id", second != 1, Some(witness));
+            recorder.script_error(0, "mix.rhai:3:1", "oops", Some(witness));
+            recorder.failure(0, "sold out", Some(witness));
+        });
+        run.recorder = recorder;
+        run.kept(0, "item", &wire, SampleResult::Ok, ms * 50, "\u{1b}fine");
+        run.kept(0, "item", &wire, SampleResult::FailedStatus, ms, "");
         run.recorder.count(0, "orders", 3 + shift);
         run.recorder.gauge(0, "stock", 0.1 + second as f64, second * SECOND + shift);
         run.recorder.timing(0, "render", ms);
-        run.recorder.script_error(0, "mix.rhai:3:1", "oops");
-        run.recorder.failure(0, "sold out");
         run.recorder.load(0, 3 + shift, 2, second);
         run.recorder.reused(1, Negotiated::default());
         let security = Security { version: TlsVersion::Tls13, cipher: CipherSuite(0x1302), resumed: true };
@@ -108,6 +115,15 @@ fn assert_same(read: &Totals, written: &Totals) {
         assert_eq!(peak(read.queued), peak(written.queued));
     }
     assert_eq!(read.phases().count(), written.phases().count());
+    let item = |(key, _): &(&SeriesKey, &SeriesFigures)| &*key.name == "item" && key.class.is_none();
+    let (_, item) = read.figures(0).series.iter().find(item).expect("a row");
+    assert_eq!(
+        (item.exemplars.slowest().len(), item.exemplars.failing().len()),
+        (2, 1),
+        "the third waits for take four"
+    );
+    assert!(read.figures(0).script_errors.examples().all(|example| example.is_some()));
+    assert_eq!(read.figures(0).check_examples.len(), 1);
 }
 
 #[test]

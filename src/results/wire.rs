@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Active, End, Manifest, Timing};
-use crate::{clock::Nanos, measure::Kind, protocol::Negotiated};
+use crate::{
+    clock::Nanos,
+    measure::{Example, Excerpt, Exemplar, Kind},
+    protocol::Negotiated,
+};
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +66,9 @@ pub(super) struct PhaseLine {
     /// Name to passed, failed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) checks: BTreeMap<String, [u64; 2]>,
+    /// The first exchange with which each failed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) check_examples: BTreeMap<String, Excerpt>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) counts: BTreeMap<String, u64>,
     /// Name to last, its time, lowest, highest.
@@ -111,6 +118,9 @@ pub(super) struct SeriesLine {
     pub(super) bytes_sent: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) bytes_received: u64,
+    /// Exchanges that are kept whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) exemplars: Vec<Exemplar>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -142,6 +152,9 @@ pub(super) struct Dist {
 pub(super) struct Messages {
     /// Place, message, count.
     pub(super) groups: Vec<(String, String, u64)>,
+    /// By index of the group.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) examples: BTreeMap<usize, Example>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) beyond: u64,
 }

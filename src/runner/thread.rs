@@ -193,7 +193,7 @@ async fn serve(assignment: Assignment, mut commands: UnboundedReceiver<Command>,
     }
     heart.abort();
     driver.abort();
-    tell(Report::Snapshot(Box::new(worker.snapshot(host.now() / SECOND))));
+    tell(Report::Snapshot(Box::new(worker.last_snapshot(host.now() / SECOND))));
     tell(Report::Gone);
 }
 
@@ -242,7 +242,9 @@ pub(super) fn build<T: Transport>(
     let drawers = loaded.drawers.clone();
     let mut recorder = Recorder::new();
     let redactor = loaded.shared.redactor();
+    let starts = redactor.clone();
     recorder.rewrite_long(move |text| redactor.redact(text).into_owned());
+    recorder.rewrite_starts(move |text| starts.redact_start(text));
     let recorder = Rc::new(RefCell::new(recorder));
     let transport =
         HttpTransport::new(host.clock.clone(), endpoints(&plan, assignment.segment)?, assignment.guard.clone());

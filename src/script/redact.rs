@@ -7,6 +7,9 @@ use crate::plan::{Escape, escape};
 /// A shorter secret cannot be told from ordinary text: it would blacken whole reports and hide nothing.
 const SECRET_CHARS_MIN: usize = 4;
 
+/// Less of the start of a secret is not told from ordinary text.
+const SECRET_START_CHARS_MIN: usize = 3;
+
 /// The values of all `secret(…)` of a script. Plain data: clone it to wherever text leaves the program.
 #[derive(Clone, Default)]
 pub struct Redactor(Vec<String>);
@@ -40,6 +43,21 @@ impl Redactor {
             .filter(|form| text.contains(form.as_str()))
             .fold(Cow::Borrowed(text), |text, form| Cow::Owned(text.replace(form.as_str(), "***")))
     }
+
+    /// As [`Self::redact`], for a text of which the rest may have been cut off: the start of a secret at its end is
+    /// taken out too.
+    pub fn redact_start(&self, text: &str) -> String {
+        let mut text = self.redact(text).into_owned();
+        let longest = |form: &String| {
+            let starts = form.char_indices().map(|(at, _)| at).skip(SECRET_START_CHARS_MIN);
+            starts.filter(|&at| text.ends_with(&form[..at])).max()
+        };
+        if let Some(bytes) = self.0.iter().filter_map(longest).max() {
+            text.truncate(text.len() - bytes);
+            text.push_str("***");
+        }
+        text
+    }
 }
 
 /// How loadr, a script or a server may write a secret.
@@ -70,9 +88,13 @@ fn forms(secret: &str) -> Vec<String> {
         html(secret, "&#39;"),
         html(secret, "&#x27;"),
     ];
-    for encoded in
-        [escaped(Escape::Query), escaped(Escape::Path), percent(percent_encoding::NON_ALPHANUMERIC), percent(SPACES)]
-    {
+    for encoded in [
+        escaped(Escape::Query),
+        escaped(Escape::Path),
+        percent(percent_encoding::NON_ALPHANUMERIC),
+        percent(SPACES),
+        percent(PATH),
+    ] {
         forms.push(lower_hex(&encoded));
         forms.push(encoded.replace("%20", "+"));
         forms.push(encoded);
@@ -88,6 +110,9 @@ fn forms(secret: &str) -> Vec<String> {
 /// What a browser leaves alone in a URL, all else encoded.
 const SPACES: &percent_encoding::AsciiSet =
     &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
+
+/// What loadr leaves alone in a path that a closure has put together, all else encoded.
+const PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'#');
 
 /// The letters of base64 that depend on the secret alone, where `offset` bytes more than a multiple of three stand
 /// before it.
@@ -178,10 +203,28 @@ mod tests {
             "a/b c&\"é' ",
             "name=\"a/b c&%22é'%0A\"",
             "a/b%20c&%22%C3%A9'%0A",
+            "a/b%20c&\"%C3%A9'%0A",
             &format!("{:?}", "a/b c&\"é'\n"),
         ] {
             let redacted = redactor.redact(text);
             assert!(redacted.contains("***") && !redacted.contains("b%20c") && !redacted.contains("b c"), "{redacted}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_goes_too() {
+        let mut redactor = Redactor::default();
+        redactor.add("hunter2-löng");
+        for (text, expected) in [
+            ("key=hunter2-l", "key=***"),
+            ("key=hunter2-lö", "key=***"),
+            ("key=hunter2-löng", "key=***"),
+            ("key=hunter2-l, more", "key=hunter2-l, more"),
+            ("key=hun", "key=***"),
+            ("key=hu", "key=hu"),
+            ("hunt hunter2-löng hunter", "hunt *** ***"),
+        ] {
+            assert_eq!(redactor.redact_start(text), expected);
         }
     }
 

@@ -15,6 +15,7 @@ mod cookies;
 mod data_sets;
 mod docs;
 mod examples;
+mod exchanges;
 mod forms;
 mod history;
 mod http;

@@ -37,12 +37,30 @@ let reader = flow("reader", |vu| { vu.send(post("/lab/echo").text(`${"x".len()} 
 let cutter = flow("cutter", |vu| { vu.fail(`${long}${long}${key}`); });
 let chars = flow("chars", |vu| { count(`${alnum(190)}${key}`, 1); });
 let parser = flow("parser", |vu| { vu.get("/lab/bytes/10").json(key); });
+let teller = flow("teller", |vu| {
+    let res = vu.send(post(`/lab/echo?at=${url_encode(key)}`).text(`${key}${"y".len()}`).header("x-canary", key));
+    vu.think(1.ms);
+    check("told", false); res.check("told of it", false);
+    throw `no ${res.body}`;
+});
+// What is cut off may end within the secret.
+let cut = flow("cut", |vu| {
+    for pad in [170, 180, 190, 195, 580, 590, 597] {
+        let text = "";
+        for n in 0..pad { text += "-"; }
+        let res = vu.send(post("/lab/echo").text(`${text}${key}`).header("x-pad", `${text}${key}`).name(`cut ${pad}`));
+        check(`cut at ${pad}`, false);
+        vu.think(1.ms);
+        check(`cut after a pause at ${pad}`, false);
+    }
+    vu.get(`/lab/status/404?${"-".len()}${key}`);
+});
 let failer = flow("failer", |vu| { vu.fail(`failed with ${key}`); });
 let traffic = mix([
     [1, echo], [1, form], [1, path], [1, parts], [1, talk], [1, thrower], [1, reader], [1, cutter], [1, chars],
-    [1, parser], [1, failer],
+    [1, parser], [1, failer], [1, teller], [1, cut],
 ]);
-phase(`phase ${key}`).run(traffic).users(2).iterations(44);
+phase(`phase ${key}`).run(traffic).users(2).iterations(52);
 phase("aborted").run(flow("abort", |vu| vu.abort(`aborted with ${key}`))).users(1).iterations(1);
 slo(`slo ${key}`, #{ request: `request ${key}`, p95: "< 10s" });
 "##;
@@ -51,7 +69,9 @@ slo(`slo ${key}`, #{ request: `request ${key}`, p95: "< 10s" });
 /// go into the folder, all of which is searched.
 const ALSO: &[&[&str]] = &[
     &["report", "run.loadr"],
+    &["report", "run.loadr", "--exemplars"],
     &["report", "run.loadr", "--json"],
+    &["report", "run.loadr", "--form", "html"],
     &["report", "run.loadr", "--form", "markdown"],
     &["report", "run.loadr", "--form", "junit"],
     &["report", "run.loadr", "--form", "csv"],

@@ -208,8 +208,8 @@ fn classes_give_a_hit_ratio_and_rows_of_their_own() {
 fn checks_are_shares_of_their_results() {
     let mut run = Synthetic::new();
     for k in 0..1_000 {
-        run.recorder.check(0, "has id", k % 10 != 0);
-        run.recorder.check(0, "fast", true);
+        run.recorder.check(0, "has id", k % 10 != 0, None);
+        run.recorder.check(0, "fast", true, None);
     }
     run.tick();
     assert_eq!(judge(&run, "check:has id", "> 85%").verdict, Verdict::Pass);

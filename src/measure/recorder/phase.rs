@@ -1,12 +1,18 @@
 //! What a worker notes of a phase as a whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     clock::Nanos,
     measure::{
-        CheckCounts, Custom, Distribution, Gauge, Gauges, IterationCounts, IterationResult, MessageCounts, OTHER,
-        PhaseFigures, connections::ConnectionTally, errors::cut, tally::Tally,
+        CheckCounts, Custom, Distribution, Example, Excerpt, Gauge, Gauges, IterationCounts, IterationResult,
+        MessageCounts, OTHER, PhaseFigures,
+        connections::ConnectionTally,
+        errors::{Key, cut, keyed},
+        tally::Tally,
     },
 };
 
@@ -28,10 +34,27 @@ pub(super) struct PhaseRecord {
     gauges_custom: BTreeMap<Arc<str>, Option<Gauge>>,
     timings: BTreeMap<Arc<str>, Tally>,
     pub(super) connections: ConnectionTally,
-    pub(super) script_errors: MessageCounts,
-    pub(super) failure_reasons: MessageCounts,
+    script_errors: MessageCounts,
+    failure_reasons: MessageCounts,
+    /// Which groups of either have got an example: one is enough.
+    shown: [BTreeSet<Key>; 2],
+    check_examples: BTreeMap<Arc<str>, Excerpt>,
+    /// Which checks have got one.
+    checks_shown: BTreeSet<Arc<str>>,
     pub(super) gauges: Gauges,
 }
+
+/// Which messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Messages {
+    /// Run-time errors of the script.
+    ScriptErrors,
+    /// Why iterations failed where no request did.
+    Failures,
+}
+
+/// Groups of messages that get an example, of a phase in one worker.
+const SHOWN_MAX: usize = 50;
 
 /// The entry of that name, or that of the rest if there are too many names.
 fn entry<'a, T: Default>(map: &'a mut BTreeMap<Arc<str>, T>, name: &str) -> &'a mut T {
@@ -67,9 +90,43 @@ impl PhaseRecord {
         } += 1;
     }
 
-    pub(super) fn check(&mut self, name: &str, passed: bool) {
+    /// Counts the result of a check. Where it is the first that failed, `example` is asked for.
+    pub(super) fn check(&mut self, name: &str, passed: bool, example: impl FnOnce() -> Option<Excerpt>) {
         let counts = entry(&mut self.checks, name);
         *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
+        if passed {
+            return;
+        }
+        let name = cut(name, NAME_BYTES_MAX);
+        if let Some((name, _)) = self.checks.get_key_value(name)
+            && !self.checks_shown.contains(name)
+            && let Some(example) = example()
+        {
+            self.checks_shown.insert(name.clone());
+            self.check_examples.insert(name.clone(), example);
+        }
+    }
+
+    /// Counts a message; for the first of its group, `example` is asked for.
+    pub(super) fn message(
+        &mut self,
+        of: Messages,
+        place: &str,
+        message: &str,
+        example: impl FnOnce() -> Option<Excerpt>,
+    ) {
+        let counts = match of {
+            Messages::ScriptErrors => &mut self.script_errors,
+            Messages::Failures => &mut self.failure_reasons,
+        };
+        let shown = &mut self.shown[of as usize];
+        let (key, message) = keyed(place, message);
+        let is_new = shown.len() < SHOWN_MAX && !shown.contains(&key);
+        let example = is_new.then(example).flatten().map(|exchange| Example { exchange, message: message.clone() });
+        counts.add_counted(place, &message, 1, example.clone());
+        if example.is_some() {
+            shown.insert(key);
+        }
     }
 
     pub(super) fn count(&mut self, name: &str, n: u64) {
@@ -110,6 +167,7 @@ impl PhaseRecord {
             backlog: self.backlog.take(),
             series: BTreeMap::new(),
             checks,
+            check_examples: std::mem::take(&mut self.check_examples),
             custom,
             connections: self.connections.take(),
             script_errors: std::mem::take(&mut self.script_errors),

@@ -1,7 +1,9 @@
 //! One row of a worker's books.
 
+use super::exhibit::Exhibit;
 use crate::measure::{
-    ClassId, FailureFigures, FailureKind, NameId, OkFigures, Sample, SeriesFigures, series::EXAMPLES_MAX, tally::Tally,
+    ClassId, FailureFigures, FailureKind, NameId, OkFigures, Sample, SeriesFigures, Witness, rewrite::Rewrites,
+    series::EXAMPLES_MAX, tally::Tally,
 };
 
 /// Status codes of one row that are kept apart; a hostile server could send 900.
@@ -33,6 +35,8 @@ pub(super) struct Row {
     status: Vec<(u16, u64)>,
     bytes_sent: u64,
     bytes_received: u64,
+    /// Exchanges that are kept whole.
+    exhibit: Exhibit,
     /// Takes in a row that found nothing.
     idle: u8,
 }
@@ -41,7 +45,8 @@ pub(super) struct Row {
 const IDLE_MAX: u8 = 8;
 
 impl Row {
-    pub(super) fn new(key: (u16, NameId, ClassId)) -> Self {
+    /// `keeps` says whether exchanges are kept whole.
+    pub(super) fn new(key: (u16, NameId, ClassId), keeps: bool) -> Self {
         Self {
             key,
             dirty: false,
@@ -50,12 +55,14 @@ impl Row {
             status: Vec::new(),
             bytes_sent: 0,
             bytes_received: 0,
+            exhibit: Exhibit::new(keeps),
             idle: 0,
         }
     }
 
+    /// Files a sample. True: its exchange is one to keep.
     #[inline]
-    pub(super) fn record(&mut self, sample: &Sample) {
+    pub(super) fn record(&mut self, sample: &Sample) -> bool {
         self.bytes_sent += sample.bytes_sent;
         self.bytes_received += sample.bytes_received;
         if sample.status != 0 {
@@ -69,6 +76,7 @@ impl Row {
                 if let Some(ttfb) = sample.ttfb() {
                     ok.ttfb.record(ttfb);
                 }
+                self.exhibit.is_slow(sample.response())
             }
             Some(kind) => {
                 let failure = self.failure(kind);
@@ -76,8 +84,15 @@ impl Row {
                 if kind.was_sent() {
                     failure.service.record(sample.service());
                 }
+                self.exhibit.is_new(kind, sample.status)
             }
         }
+    }
+
+    /// Keeps an exchange.
+    #[cold]
+    pub(super) fn keep(&mut self, sample: &Sample, witness: &Witness<'_>) {
+        self.exhibit.keep(sample, witness);
     }
 
     pub(super) fn example(&mut self, kind: FailureKind, text: impl FnOnce() -> String) {
@@ -110,8 +125,8 @@ impl Row {
         &mut self.failures[at].1
     }
 
-    /// Everything since the last take, or nothing.
-    pub(super) fn take(&mut self) -> Option<SeriesFigures> {
+    /// Everything since the last take, or nothing. `is_last`: no other take follows.
+    pub(super) fn take(&mut self, is_last: bool, class: Option<&str>, rewrites: &Rewrites) -> Option<SeriesFigures> {
         let mut figures = SeriesFigures::default();
         if let Some(ok) = &mut self.ok {
             figures.ok = OkFigures { response: ok.response.take(), service: ok.service.take(), ttfb: ok.ttfb.take() };
@@ -133,7 +148,9 @@ impl Row {
         }
         figures.bytes_sent = std::mem::take(&mut self.bytes_sent);
         figures.bytes_received = std::mem::take(&mut self.bytes_received);
-        if figures == SeriesFigures::default() {
+        let is_idle = figures == SeriesFigures::default();
+        self.exhibit.hand_over(is_last || is_idle, &mut figures.exemplars, class, rewrites);
+        if is_idle && figures.exemplars.is_empty() {
             self.idle += 1;
             return None;
         }

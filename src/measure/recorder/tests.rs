@@ -50,7 +50,7 @@ fn nothing_is_handed_over_twice_and_idle_rows_leave_the_list() {
     let mut recorder = Recorder::new();
     let item = recorder.name(Kind::Request, "item");
     recorder.record(&sample(0, item, ClassId::NONE, SampleResult::Ok, 5_000));
-    recorder.check(0, "fast", true);
+    recorder.check(0, "fast", true, None);
     recorder.gauge(0, "depth", 3.0, 1);
     assert!(!recorder.take(0).phases.is_empty());
     for second in 1..20 {
@@ -163,14 +163,14 @@ fn replay(recorder: &mut Recorder, event: &Event) {
             recorder.lateness(phase, nanos);
             recorder.backlog(phase, nanos / 2);
         }
-        Event::Check { name, passed } => recorder.check(0, &format!("c{name}"), passed),
+        Event::Check { name, passed } => recorder.check(0, &format!("c{name}"), passed, None),
         Event::Custom { name, n, at } => {
             let name = format!("m{name}");
             recorder.count(1, &name, n);
             recorder.gauge(1, &name, n as f64, at);
             recorder.timing(1, &name, at);
-            recorder.script_error(1, &name, "oops");
-            recorder.failure(1, &name);
+            recorder.script_error(1, &name, "oops", None);
+            recorder.failure(1, &name, None);
         }
     }
 }

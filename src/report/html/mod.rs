@@ -3,6 +3,7 @@
 mod chart;
 mod charts;
 mod comparison;
+mod exhibit;
 pub(super) mod history;
 mod scale;
 mod view;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::charts::{Chart, charts};
+use super::{
+    charts::{Chart, charts},
+    exhibit::{Exhibit, exhibits},
+};
 use crate::{
     measure::clean_text,
     report::{
-        Latency, PhaseSummary, RowSummary, Summary,
-        words::{figure, has_sums, interval, metric, outcomes, percent, rate, row_name, seconds, us},
+        Latency, MessageSummary, PhaseSummary, RowSummary, Summary,
+        words::{self, figure, has_sums, interval, metric, outcomes, percent, rate, row_name, seconds, us},
     },
 };
 
@@ -28,6 +31,7 @@ pub(super) struct PhaseView {
     rows: Vec<RowView>,
     withheld: String,
     remarks: Vec<Remark>,
+    exhibits: Vec<Exhibit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +97,7 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
         withheld: withheld(&rows),
         rows: rows.into_iter().map(row_view).collect(),
         remarks: phase_remarks(phase),
+        exhibits: exhibits(phase),
     }
 }
 
@@ -153,15 +158,21 @@ fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
     }
     for error in &phase.script_errors {
         let (place, message) = (clean_text(&error.place), clean_text(&error.message));
-        bad(format!("{} × script error at {place}: {message}", error.count));
+        bad(format!("{} × script error at {place}: {message}{}", error.count, example(error)));
     }
     for reason in &phase.failure_reasons {
-        bad(format!("{} × failed: {}", reason.count, clean_text(&reason.message)));
+        bad(format!("{} × failed: {}{}", reason.count, clean_text(&reason.message), example(reason)));
     }
     for check in &phase.checks {
         let share = percent(check.share());
-        let text =
-            format!("check {}: {} passed, {} failed ({share})", clean_text(&check.name), check.passed, check.failed);
+        let first = check.example.as_ref().map(|example| format!("; first: {}", words::excerpt(example)));
+        let text = format!(
+            "check {}: {} passed, {} failed ({share}){}",
+            clean_text(&check.name),
+            check.passed,
+            check.failed,
+            first.unwrap_or_default()
+        );
         remarks.push(Remark { tone: if check.failed == 0 { "pass" } else { "fail" }, text });
     }
     for custom in &phase.custom {
@@ -172,6 +183,10 @@ fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
         remarks.push(Remark { tone: "dim", text });
     }
     remarks
+}
+
+fn example(of: &MessageSummary) -> String {
+    words::example(of).map_or_else(String::new, |example| format!("; {example}"))
 }
 
 /// What concerns the whole run: the script's metrics, notes, facts.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CheckSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary, Summary, connections::negotiated,
-    custom::custom_metrics, rows::rows, timeline::timeline,
+    CheckSummary, ExampleSummary, ExcerptSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary,
+    Summary, connections::negotiated, custom::custom_metrics, rows::rows, timeline::timeline,
 };
 use crate::{
     clock::{Nanos, SECOND},
     judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
-    measure::{Custom, Kind, MessageCounts, PhaseFigures, Totals},
+    measure::{Custom, Example, Kind, MessageCounts, PhaseFigures, Totals},
     plan::{Load, Outline, OutlineEntry, Phase},
     report::{Comparison, describe},
 };
@@ -212,7 +212,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
     let counts = figures.iterations;
     let started = figures.offered.saturating_sub(counts.expired + counts.dropped);
     let gauges = input.totals.gauges(index);
-    let rows = |kind: Kind, order: &[&str]| rows(input.totals, index, figures, duration, kind, order);
+    let rows = |kind: Kind, order: &[&str]| rows(input, index, figures, duration, kind, order);
     PhaseSummary {
         name: String::new(),
         load: "aside",
@@ -241,7 +241,12 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
         checks: figures
             .checks
             .iter()
-            .map(|(name, counts)| CheckSummary { name: name.to_string(), passed: counts.passed, failed: counts.failed })
+            .map(|(name, counts)| CheckSummary {
+                name: name.to_string(),
+                passed: counts.passed,
+                failed: counts.failed,
+                example: figures.check_examples.get(name).map(ExcerptSummary::of),
+            })
             .collect(),
         custom: custom_metrics(&figures.custom),
         mix: Vec::new(),
@@ -259,18 +264,20 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
 }
 
 fn messages(counts: &MessageCounts) -> Vec<MessageSummary> {
-    let group = |(place, message, count): (&str, &str, u64)| MessageSummary {
+    let group = |((place, message, count), example): ((&str, &str, u64), Option<&Example>)| MessageSummary {
         place: place.to_owned(),
         message: message.to_owned(),
         count,
+        example: example.map(ExampleSummary::of),
     };
-    let mut all: Vec<_> = counts.groups().map(group).collect();
+    let mut all: Vec<_> = counts.groups().zip(counts.examples()).map(group).collect();
     all.sort_by_key(|message| std::cmp::Reverse(message.count));
     if counts.beyond() > 0 {
         all.push(MessageSummary {
             place: String::new(),
             message: "further messages, too many to tell apart".to_owned(),
             count: counts.beyond(),
+            example: None,
         });
     }
     all

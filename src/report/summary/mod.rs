@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod connections;
 mod custom;
+mod exchanges;
 mod latency;
 mod rows;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub use build::{PhaseTiming, SummaryInput, phase_views};
 pub use cache::CacheSummary;
 pub use custom::CustomSummary;
+pub use exchanges::{ExampleSummary, ExcerptSummary, ExemplarSummary};
 pub use latency::Latency;
 use serde::Serialize;
 pub use timeline::TimelinePoint;
@@ -250,6 +252,10 @@ pub struct RowSummary {
     pub failures: Vec<FailureSummary>,
     /// What its classes say of a cache; only of the sum over all classes, and null where they say nothing.
     pub cache: Option<CacheSummary>,
+    /// The slowest exchanges that were answered as expected, the slowest first; of all classes together.
+    pub slowest: Vec<ExemplarSummary>,
+    /// The first exchange of each way of failing, in the order of time; of all classes together.
+    pub failing: Vec<ExemplarSummary>,
 }
 
 /// A way of failing.
@@ -274,6 +280,8 @@ pub struct CheckSummary {
     pub passed: u64,
     /// How often it did not.
     pub failed: u64,
+    /// The first exchange with which it did not.
+    pub example: Option<ExcerptSummary>,
 }
 
 impl CheckSummary {
@@ -310,4 +318,6 @@ pub struct MessageSummary {
     pub message: String,
     /// How often.
     pub count: u64,
+    /// One of them, with the exchange that its iteration had last.
+    pub example: Option<ExampleSummary>,
 }

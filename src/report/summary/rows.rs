@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::{CacheSummary, FailureSummary, Latency, RowSummary};
+use super::{CacheSummary, ExemplarSummary, FailureSummary, Latency, RowSummary, SummaryInput};
 use crate::{
     clock::{Nanos, SECOND},
-    measure::{Distribution, Kind, PhaseFigures, SeriesFigures, SeriesKey, Totals},
+    measure::{Distribution, Exemplar, Kind, PhaseFigures, SeriesFigures, SeriesKey},
 };
 
 /// The rows of a kind: names in the order of `order`, others behind by the alphabet; for each name the sum over
 /// its classes, then each class if there are any.
 pub(super) fn rows(
-    totals: &Totals,
+    input: &SummaryInput<'_>,
     phase: u16,
     figures: &PhaseFigures,
     duration: Nanos,
     kind: Kind,
     order: &[&str],
 ) -> Vec<RowSummary> {
+    let totals = input.totals;
     let of_kind = || figures.series.iter().filter(|(key, series)| key.kind == kind && series.offered() > 0);
     let known: BTreeSet<&str> = of_kind().map(|(key, _)| &*key.name).collect();
     let mut names: Vec<&str> = order.iter().copied().filter(|name| known.contains(name)).collect();
@@ -55,10 +56,18 @@ pub(super) fn rows(
                 bytes_received: series.bytes_received,
                 failures: describe_failures(series),
                 cache: None,
+                slowest: Vec::new(),
+                failing: Vec::new(),
             }
         };
-        let cache = CacheSummary::of(totals, phase, kind, name, &of_name);
-        rows.push(RowSummary { cache, ..row(None, &sum, &|_| true) });
+        let exemplars =
+            |of: &[Exemplar]| of.iter().map(|exemplar| ExemplarSummary::of(exemplar, input.outline)).collect();
+        rows.push(RowSummary {
+            cache: CacheSummary::of(totals, phase, kind, name, &of_name),
+            slowest: exemplars(sum.exemplars.slowest()),
+            failing: exemplars(sum.exemplars.failing()),
+            ..row(None, &sum, &|_| true)
+        });
         for (key, series) in &of_name {
             if let Some(class) = &key.class {
                 rows.push(row(Some(class), series, &|other| other.class.as_ref() == Some(class)));

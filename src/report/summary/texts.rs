@@ -33,17 +33,27 @@ fn rewrite_phase(phase: &mut PhaseSummary, each: &dyn Fn(&mut String)) {
     each(&mut phase.load_text);
     let rows = phase.requests.iter_mut().chain(&mut phase.hops).chain(&mut phase.flows).chain(&mut phase.groups);
     rows.for_each(|row| rewrite_row(row, each));
-    phase.checks.iter_mut().for_each(|check| each(&mut check.name));
+    for check in &mut phase.checks {
+        each(&mut check.name);
+        check.example.iter_mut().for_each(|example| example.rewrite(each));
+    }
     phase.custom.iter_mut().for_each(|metric| each(metric.name_mut()));
     phase.mix.iter_mut().for_each(|entry| each(&mut entry.name));
-    for MessageSummary { place, message, .. } in phase.script_errors.iter_mut().chain(&mut phase.failure_reasons) {
+    for MessageSummary { place, message, example, .. } in
+        phase.script_errors.iter_mut().chain(&mut phase.failure_reasons)
+    {
         each(place);
         each(message);
+        if let Some(example) = example {
+            each(&mut example.message);
+            example.after.rewrite(each);
+        }
     }
 }
 
 fn rewrite_row(row: &mut RowSummary, each: &dyn Fn(&mut String)) {
     each(&mut row.name);
     row.class.iter_mut().for_each(each);
+    row.slowest.iter_mut().chain(&mut row.failing).for_each(|exemplar| exemplar.rewrite(each));
     row.failures.iter_mut().flat_map(|failure| &mut failure.examples).for_each(each);
 }

@@ -1,7 +1,7 @@
 //! A comparison for a terminal.
 
 use super::{
-    Page, Paint, Tone, WIDTH_MIN,
+    Page, Tone,
     table::{Cell, Column, Table, plain},
     text::clean,
 };
@@ -21,7 +21,7 @@ const COLUMNS: [Column; 6] = [
 
 /// Renders a comparison; no line is wider than `width` columns (at least 20).
 pub fn comparison(comparison: &Comparison, width: usize, color: bool) -> String {
-    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    let mut page = Page::new(width, color);
     page.prose(0, tone(comparison), &headline(comparison, true));
     sides(&mut page, comparison, 0);
     figures(&mut page, comparison, "");
@@ -33,7 +33,7 @@ pub fn comparison(comparison: &Comparison, width: usize, color: bool) -> String 
 
 /// Renders two targets that took turns.
 pub fn ab(test: &AbTest, width: usize, color: bool) -> String {
-    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    let mut page = Page::new(width, color);
     let comparison = &test.comparison;
     page.prose(0, tone(comparison), &headline(comparison, true));
     page.prose(0, Tone::Plain, &test.about());

@@ -1,7 +1,7 @@
 //! A history for a terminal: a line for each figure, with its course in small.
 
 use super::{
-    Page, Paint, Tone, WIDTH_MIN,
+    Page, Tone,
     table::{Column, Table, plain},
     text::clean,
 };
@@ -23,7 +23,7 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// Renders a history; no line is wider than `width` columns (at least 20).
 pub fn history(history: &History, width: usize, color: bool) -> String {
-    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    let mut page = Page::new(width, color);
     let tone = if history.regressions == 0 { Tone::Good } else { Tone::Bad };
     page.prose(0, tone, &format!("{}  {} · exit {}", history.word(), history.counts(), history.exit_code));
     if let [first, .., last] = &history.runs[..] {

@@ -19,18 +19,31 @@ use paint::{Paint, Tone};
 pub use text::fit;
 use text::{clean, wrap};
 pub use trial::render_trial;
+use unicode_width::UnicodeWidthStr;
 pub use width::width;
 
-use super::{Summary, words};
-use crate::judge::{Severity, Validity, Verdict};
+use super::{Summary, curl, words};
+use crate::{
+    judge::{Severity, Validity, Verdict},
+    measure::plain_text,
+};
 
 /// Narrower than this, lines are cut.
 const WIDTH_MIN: usize = 20;
 
-/// Renders the whole report; no line is wider than `width` columns (at least 20). `color` adds ANSI colours, which
-/// change nothing else.
+/// Renders the whole report; no line is wider than `width` columns (at least 20), but for arguments of `curl` that are:
+/// those stay whole. `color` adds ANSI colours, which change nothing else.
 pub fn render(summary: &Summary, width: usize, color: bool) -> String {
-    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    render_page(summary, width, color, false)
+}
+
+/// As [`render`], with every exchange that was kept whole.
+pub fn render_with_exemplars(summary: &Summary, width: usize, color: bool) -> String {
+    render_page(summary, width, color, true)
+}
+
+fn render_page(summary: &Summary, width: usize, color: bool, exemplars: bool) -> String {
+    let mut page = Page { exemplars, ..Page::new(width, color) };
     headline(&mut page, summary);
     slo::table(&mut page, &summary.slos);
     if let Some(baseline) = &summary.baseline {
@@ -54,9 +67,15 @@ struct Page {
     lines: Vec<String>,
     width: usize,
     paint: Paint,
+    /// Every exchange that was kept whole is wanted, not only the first that failed.
+    exemplars: bool,
 }
 
 impl Page {
+    fn new(width: usize, color: bool) -> Self {
+        Self { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color }, exemplars: false }
+    }
+
     /// A line that fits already.
     fn line(&mut self, line: String) {
         self.lines.push(line);
@@ -64,6 +83,23 @@ impl Page {
 
     fn blank(&mut self) {
         self.lines.push(String::new());
+    }
+
+    /// A line for a shell, broken between arguments in the shell's way.
+    fn shell(&mut self, indent: usize, line: &str) {
+        let mut text = String::new();
+        for argument in curl::arguments(&plain_text(line)) {
+            let room = self.width.saturating_sub(indent + 2 + text.width());
+            if !text.is_empty() && argument.width() + 1 > room {
+                self.lines.push(format!("{}{text} \\", " ".repeat(indent)));
+                text.clear();
+                text.push_str("  ");
+            } else if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(argument);
+        }
+        self.lines.push(format!("{}{text}", " ".repeat(indent)));
     }
 
     /// Prose, broken at spaces; further lines are indented by two more.

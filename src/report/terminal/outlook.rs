@@ -1,8 +1,8 @@
 //! What a plan would do, for a terminal.
 
 use super::{
-    Page, WIDTH_MIN,
-    paint::{Paint, Tone},
+    Page,
+    paint::Tone,
     table::{Column, Table, plain},
     text::clean,
     timeline,
@@ -23,7 +23,7 @@ const fn left(title: &'static str, rank: u8) -> Column {
 
 /// Renders an outlook; no line is wider than `width` columns (at least 20).
 pub fn render_outlook(outlook: &Outlook, width: usize, color: bool) -> String {
-    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    let mut page = Page::new(width, color);
     headline(&mut page, outlook);
     page.blank();
     timeline::draw(&mut page, outlook);

@@ -13,7 +13,7 @@ use crate::{
     measure::Kind,
     protocol::HttpVersion,
     report::{
-        Latency, PhaseSummary, RowSummary,
+        Latency, MessageSummary, PhaseSummary, RowSummary,
         words::{self, percent, rate, row_name, seconds, us},
     },
 };
@@ -165,20 +165,31 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
             if let Some(example) = failure.examples.first() {
                 page.prose(4, Tone::Dim, &format!("such as: {}", clean(example)));
             }
+            // With all of them wanted, they come below.
+            let first = row.failing.iter().find(|exemplar| exemplar.error.as_deref() == Some(failure.kind));
+            if let Some(first) = first.filter(|_| !page.exemplars) {
+                page.prose(4, Tone::Dim, &format!("first: {}", words::exemplar(first)));
+                page.shell(4, &first.curl);
+            }
         }
     }
     for error in &phase.script_errors {
         let what = format!("✗ {} × script error at {}: {}", error.count, clean(&error.place), clean(&error.message));
         page.prose(2, Tone::Bad, &what);
+        example(page, error);
     }
     for reason in &phase.failure_reasons {
         page.prose(2, Tone::Bad, &format!("✗ {} × failed: {}", reason.count, clean(&reason.message)));
+        example(page, reason);
     }
     for check in &phase.checks {
         let (mark, tone) = if check.failed == 0 { ("✓", Tone::Plain) } else { ("✗", Tone::Bad) };
         let share = Unit::Share.text(check.share());
         let failed = if check.failed > 0 { format!(", {} failed", check.failed) } else { String::new() };
         page.prose(2, tone, &format!("{mark} check {}: {} passed{failed} ({share})", clean(&check.name), check.passed));
+        if let Some(example) = &check.example {
+            page.prose(4, Tone::Dim, &format!("first: {}", words::excerpt(example)));
+        }
     }
     for metric in &phase.custom {
         page.prose(2, Tone::Plain, &format!("metric {}: {}", clean(metric.name()), words::metric(metric)));
@@ -190,6 +201,30 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
         page.prose(2, Tone::Dim, &format!("mix: {}", phase.mix.iter().map(entry).collect::<Vec<_>>().join(", ")));
     }
     connections(page, phase);
+    if page.exemplars {
+        exemplars(page, phase);
+    }
+}
+
+fn example(page: &mut Page, of: &MessageSummary) {
+    if let Some(text) = words::example(of) {
+        page.prose(4, Tone::Dim, &text);
+    }
+}
+
+/// The exchanges that were kept whole.
+fn exemplars(page: &mut Page, phase: &PhaseSummary) {
+    for row in &phase.requests {
+        for (which, all) in [("slowest", &row.slowest), ("first to fail", &row.failing)] {
+            if !all.is_empty() {
+                page.prose(2, Tone::Plain, &format!("{which} of {}", clean(&row.name)));
+            }
+            for exemplar in all {
+                page.prose(4, Tone::Dim, &words::exemplar(exemplar));
+                page.shell(4, &exemplar.curl);
+            }
+        }
+    }
 }
 
 /// How many connections there were, what was agreed on for them, and what they cost, in a line.

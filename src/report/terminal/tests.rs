@@ -17,11 +17,22 @@ use crate::{
 /// A snapshot, after checking that no line is wider than asked and none ends in spaces.
 fn shown(summary: &Summary, width: usize) -> String {
     let text = render(summary, width, false);
-    for line in text.lines() {
-        assert!(line.width() <= width, "{} columns: {line}", line.width());
-        assert_eq!(line, line.trim_end());
-    }
+    assert_fits(&text, width);
     text
+}
+
+/// No line is wider, but for arguments of curl.
+#[track_caller]
+fn assert_fits(text: &str, width: usize) {
+    let mut is_shell = false;
+    for line in text.lines() {
+        assert_eq!(line, line.trim_end());
+        is_shell = is_shell || ["curl ", "printf "].iter().any(|start| line.trim_start().starts_with(start));
+        if !is_shell {
+            assert!(line.width() <= width, "{} columns: {line}", line.width());
+        }
+        is_shell &= line.ends_with(" \\");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What one iteration of each entry did, for a terminal. Text of servers and scripts is made harmless: it is data.
 
 use super::{
-    Page, WIDTH_MIN,
-    paint::{Paint, Tone},
+    Page,
+    paint::Tone,
     text::{clean, fit},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// Renders a trial. Lines of prose are at most `width` columns wide; fields and bodies are as long as they are, so
 /// that they can be copied.
 pub fn render_trial(trial: &Trial, width: usize, color: bool) -> String {
-    let mut page = Page { lines: Vec::new(), width: width.max(WIDTH_MIN), paint: Paint { color } };
+    let mut page = Page::new(width, color);
     if let Some(title) = &trial.title {
         page.prose(0, Tone::Bold, &clean(title));
     }

@@ -119,7 +119,11 @@ impl Shared {
             return Err(format!("check(\"{name}\", …) takes true or false; found {}", passed.type_name()).into());
         };
         let user = self.user()?;
-        self.recorder.borrow_mut().check(user.ledger.get(), name, passed);
+        if passed {
+            self.recorder.borrow_mut().check(user.ledger.get(), name, true, None);
+        } else {
+            user.with_recent(|last| self.recorder.borrow_mut().check(user.ledger.get(), name, false, last));
+        }
         Ok(passed)
     }
 

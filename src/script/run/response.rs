@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Nanos,
-    engine::flow::Reply,
+    engine::{flow::Reply, user::User},
     plan::Expect,
     script::{
         Span,
@@ -28,6 +28,12 @@ impl Response {
     fn body(&self) -> Result<&[u8], Failed> {
         let Some(response) = &self.0.response else { return Ok(&[]) };
         response.content().map_err(|failure| format!("the body cannot be read: {failure}").into())
+    }
+
+    /// Counts a check of this response.
+    pub(super) fn count_check(&self, shared: &Shared, user: &User, name: &str, passed: bool) {
+        let witness = if passed { None } else { self.0.witness() };
+        shared.recorder.borrow_mut().check(user.ledger.get(), name, passed, witness.as_ref());
     }
 
     fn header(&self, name: &str) -> Option<String> {
@@ -332,7 +338,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
             let with = shared.clone();
             engine.register_fn(name, move |res: &mut Response, name: &str, passed: bool| -> Result<Response, Failed> {
                 let user = with.user()?;
-                with.recorder.borrow_mut().check(user.ledger.get(), name, passed);
+                res.count_check(&with, &user, name, passed);
                 Ok(res.clone())
             });
         },
@@ -378,7 +384,7 @@ fn expect(shared: &Shared, res: &Response, wanted: &Expect) -> Result<Response, 
     if res.0.filed.get() {
         let user = shared.user()?;
         let name = format!("expected status ({})", describe(wanted));
-        shared.recorder.borrow_mut().check(user.ledger.get(), &name, met);
+        res.count_check(shared, &user, &name, met);
     } else {
         res.0.expected.set(met);
     }

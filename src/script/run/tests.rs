@@ -100,6 +100,7 @@ fn reply(status: u16, fields: &str, body: &str) -> Rc<Reply> {
     let stamps =
         Stamps { start: 1_000, sent: Some(2_000), first_byte: Some(3_000_000), end: 5_000_000, ..Stamps::default() };
     Rc::new(Reply {
+        sent: crate::engine::flow::Sent::default(),
         status,
         failure: None,
         stamps,
@@ -116,6 +117,7 @@ fn reply(status: u16, fields: &str, body: &str) -> Rc<Reply> {
 
 fn refused() -> Rc<Reply> {
     Rc::new(Reply {
+        sent: crate::engine::flow::Sent::default(),
         status: 0,
         failure: Some(Failure::new(ErrorKind::ConnectRefused, "connection refused")),
         stamps: Stamps::default(),

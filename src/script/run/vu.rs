@@ -296,7 +296,7 @@ pub(super) fn examine(
             let answer = closure.call(ctx.engine(), [Dynamic::from(response.clone())])?;
             answer.as_bool().map_err(|found| format!("a check must give true or false, not {found}"))?
         };
-        shared.recorder.borrow_mut().check(vu.0.ledger.get(), name, passed);
+        response.count_check(shared, &vu.0, name, passed);
     }
     Ok(())
 }
