@@ -196,6 +196,7 @@ pub(super) fn figures<'a>(side: &Side<'a>, row: &Row, asked: Asked) -> Result<Fi
         group: named(Kind::Group),
         class: class.clone(),
         status: None,
+        experiment: None,
     };
     let mut values = Vec::new();
     let mut one: Option<Box<dyn Fn(f64) -> Estimate>> = None;

@@ -34,6 +34,9 @@ pub const QUANTITIES: &[&str] = &[
     "miss_p50",
     "miss_p95",
     "miss_p99",
+    "speedup_p50",
+    "speedup_p95",
+    "speedup_p99",
 ];
 
 /// What a condition's right-hand side must be.
@@ -43,6 +46,8 @@ enum Unit {
     Share,
     Rate,
     Count,
+    /// How many times as much.
+    Times,
     /// A custom metric: the script knows what it counts.
     Any,
 }
@@ -67,6 +72,7 @@ impl Quantity {
             ("ttfb_p", Self::Ttfb),
             ("hit_p", Self::Hit),
             ("miss_p", Self::Miss),
+            ("speedup_p", Self::Speedup),
             ("p", Self::Response),
         ];
         for (prefix, quantity) in percentiles {
@@ -97,6 +103,7 @@ impl Quantity {
             Self::Mean | Self::Min | Self::Max => Unit::Duration,
             Self::Errors | Self::Ok | Self::Goodput | Self::Checks | Self::Check(_) | Self::HitRatio => Unit::Share,
             Self::Rps => Unit::Rate,
+            Self::Speedup(_) => Unit::Times,
             Self::Count | Self::Status(_) => Unit::Count,
             Self::Custom(_) => Unit::Any,
         }
@@ -130,6 +137,7 @@ impl Condition {
             Unit::Duration => duration(rest)?,
             Unit::Share => share(rest)?,
             Unit::Rate => rate(rest)?,
+            Unit::Times => times(rest)?,
             Unit::Count => number(rest).ok_or_else(|| format!("`{rest}` is not a number"))?,
             Unit::Any => number(rest)
                 .or_else(|| share(rest).ok())
@@ -144,6 +152,13 @@ impl Condition {
 fn number(text: &str) -> Option<f64> {
     let clean = text.replace('_', "");
     clean.parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0)
+}
+
+fn times(text: &str) -> Result<f64, String> {
+    let number_text = text.strip_suffix(['x', '×']).ok_or_else(|| {
+        format!("`{text}` has no unit: how many times as much is written with an x, such as \"{text}x\"")
+    })?;
+    number(number_text.trim()).ok_or_else(|| format!("`{text}` is no multiple such as 5x"))
 }
 
 fn duration(text: &str) -> Result<f64, String> {
@@ -197,6 +212,8 @@ mod tests {
             ("status:429", "== 0", (Op::Equal, 0.0)),
             ("errors", "== 0", (Op::Equal, 0.0)),
             ("stock", "< 5", (Op::Less, 5.0)),
+            ("speedup_p50", "> 5x", (Op::Greater, 5.0)),
+            ("hit_p95", "< 5ms", (Op::Less, 5e6)),
             ("cart_p95", "< 5ms", (Op::Less, 5e6)),
         ] {
             assert_eq!(parse(name, text), Ok(expected), "{name} {text}");
@@ -215,6 +232,7 @@ mod tests {
             ("p0", "< 1ms", "not a percentile"),
             ("status:900", "== 0", "not a status code"),
             ("count", "> many", "not a number"),
+            ("speedup_p50", "> 5", "\"5x\""),
         ] {
             let message = parse(name, text).expect_err(text);
             assert!(message.contains(part), "{name} {text}: {message}");

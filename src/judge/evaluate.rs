@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     Condition, Figure, Op, PhaseView, Quantity, Slo, Unit, custom,
     estimate::{self, Estimate},
+    experiment,
     select::{self, Selected, did_you_mean},
 };
 use crate::{
@@ -137,6 +138,9 @@ fn estimate(
     let limit = condition.value;
     match &condition.quantity {
         Quantity::Custom(name) => return custom::estimate(&selected.custom, name, limit, confidence),
+        Quantity::Speedup(ppm) => {
+            return experiment::estimate(slo.selector.experiment.as_deref(), phases, *ppm, confidence);
+        }
         Quantity::Checks => return checks(selected, None, limit, confidence),
         Quantity::Check(name) => return checks(selected, Some(name), limit, confidence),
         _ if !selected.has_samples() => return Err(select::nothing_found(&slo.selector, phases)),
@@ -186,7 +190,9 @@ fn estimate(
         Quantity::Status(status) => {
             Estimate::exact(series.status.get(status).copied().unwrap_or(0) as f64, Unit::Count)
         }
-        Quantity::Checks | Quantity::Check(_) | Quantity::Custom(_) => unreachable!("answered above"),
+        Quantity::Checks | Quantity::Check(_) | Quantity::Custom(_) | Quantity::Speedup(_) => {
+            unreachable!("answered above")
+        }
     })
 }
 

@@ -19,6 +19,8 @@ pub enum Unit {
     PerSecond,
     /// A number of things.
     Count,
+    /// How many times as much.
+    Times,
     /// Whatever the script meant.
     Any,
 }
@@ -72,6 +74,7 @@ impl Unit {
             // A duration is never negative; the cast saturates at 584 years.
             Self::Us => format_nanos((value * MICROSECOND as f64).round() as Nanos),
             Self::Share => percent_text(value),
+            Self::Times => format!("{}×", number_text(value)),
             Self::PerSecond => format!("{}/s", number_text(value)),
             Self::Count | Self::Any => number_text(value),
         }
@@ -138,6 +141,7 @@ impl fmt::Display for Quantity {
             Self::HitRatio => f.write_str("hit_ratio"),
             Self::Hit(ppm) => write!(f, "hit_{}", percent_word(*ppm)),
             Self::Miss(ppm) => write!(f, "miss_{}", percent_word(*ppm)),
+            Self::Speedup(ppm) => write!(f, "speedup_{}", percent_word(*ppm)),
             Self::Custom(name) => f.write_str(name),
         }
     }

@@ -33,6 +33,9 @@ pub struct Selector {
     pub class: Option<String>,
     /// Only responses with this status code.
     pub status: Option<u16>,
+    /// Only what this cache experiment is judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
 }
 
 /// `quantity op value`, such as `p95 < 10ms`.
@@ -85,6 +88,8 @@ pub enum Quantity {
     Hit(u32),
     /// A percentile of the response time of class `miss`, in parts per million.
     Miss(u32),
+    /// How many times longer a miss takes than a hit at a percentile, in parts per million, by an experiment's pairs.
+    Speedup(u32),
     /// A custom metric of the script's, with the statistic asked of it: `name` or `name_p95`.
     Custom(String),
 }
@@ -102,6 +107,8 @@ pub enum Op {
     AtLeast,
     /// `==`
     Equal,
+    /// It has stopped moving: no comparison with a value, and of use in `ends_when` alone.
+    Settles,
 }
 
 impl Op {
@@ -113,6 +120,7 @@ impl Op {
             Self::Greater => left > right,
             Self::AtLeast => left >= right,
             Self::Equal => left == right,
+            Self::Settles => false,
         }
     }
 
@@ -124,6 +132,7 @@ impl Op {
             Self::Greater => ">",
             Self::AtLeast => ">=",
             Self::Equal => "==",
+            Self::Settles => "settles",
         }
     }
 }

@@ -74,7 +74,8 @@ fn failures(results: impl IntoIterator<Item = SloResult>) -> impl Iterator<Item 
 /// Whether a failure so far is one of the whole run: a count that is too low may still grow.
 fn cannot_recover(condition: &Condition) -> bool {
     match condition.quantity {
-        Quantity::Rps => false,
+        // Pairs come late, and few at a time.
+        Quantity::Rps | Quantity::Speedup(_) => false,
         Quantity::Count | Quantity::Status(_) | Quantity::Max => matches!(condition.op, Op::Less | Op::AtMost),
         Quantity::Custom(_) => matches!(condition.op, Op::Less | Op::AtMost),
         Quantity::Min => matches!(condition.op, Op::Greater | Op::AtLeast),

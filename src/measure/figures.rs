@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Connections, Custom, Distribution, Excerpt, MessageCounts, SeriesFigures, SeriesKey};
+use super::{Connections, Custom, Distribution, Excerpt, MessageCounts, Pairs, SeriesFigures, SeriesKey};
 
 /// Everything recorded of one phase. Adding two is exact, in any order, except that of texts only the first
 /// few are kept.
@@ -26,6 +26,8 @@ pub struct PhaseFigures {
     pub check_examples: BTreeMap<Arc<str>, Excerpt>,
     /// The script's own metrics.
     pub custom: Custom,
+    /// Durations that belong together.
+    pub pairs: Pairs,
     /// Connections.
     pub connections: Connections,
     /// Run-time errors of the script.
@@ -63,6 +65,7 @@ impl PhaseFigures {
             }
         }
         self.custom.merge(&other.custom);
+        self.pairs.merge(&other.pairs);
         self.connections.merge(&other.connections);
         self.script_errors.merge(&other.script_errors);
         self.failure_reasons.merge(&other.failure_reasons);

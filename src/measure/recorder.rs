@@ -170,6 +170,12 @@ impl Recorder {
         self.phase(phase).timing(&name, nanos);
     }
 
+    /// Adds a pair of durations to a block of those of that name.
+    pub fn pair(&mut self, phase: u16, name: &str, block: u64, base: Nanos, other: Nanos) {
+        let name = self.rewrites.long(name);
+        self.phase(phase).pair(&name, block, base, other);
+    }
+
     /// Counts a run-time error of the script. `place` is `file:line:column` as a person reads it; `after` is the
     /// exchange that ended last before it in the same iteration.
     pub fn script_error(&mut self, phase: u16, place: &str, message: &str, after: Option<&Witness<'_>>) {

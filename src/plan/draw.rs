@@ -14,6 +14,7 @@ use super::{
     ascii::Ascii,
     escape,
     fake::{Make, maker},
+    permute::Permutation,
     rows::RowSource,
     timestamp,
 };
@@ -114,6 +115,7 @@ const SEQ_STRIDE: u64 = 1 << 40;
 pub struct Drawers {
     drawers: Vec<Drawer>,
     sources: Vec<RowSource>,
+    run: std::cell::Cell<u64>,
 }
 
 /// One generator with what can be computed ahead.
@@ -130,6 +132,7 @@ enum Drawer {
         n: u64,
         hot_share: f64,
     },
+    Scrambled(GeneratorId, Permutation),
     Fake(Make),
     Normal(Normal<f64>),
     Exponential(Exp<f64>),
@@ -145,6 +148,7 @@ impl Drawer {
             Generator::HotSet { n, hot_fraction, hot_share } => {
                 Self::HotSet { hot: ((n as f64 * hot_fraction).round() as u64).clamp(1, n.max(1)), n, hot_share }
             }
+            Generator::Scrambled { of, n } => Self::Scrambled(of, Permutation::new(n)),
             Generator::Fake(ref kind) => maker(kind).map_or_else(plain, Self::Fake),
             Generator::Normal { mean, sd } => Normal::new(mean, sd).map_or_else(|_| plain(), Self::Normal),
             Generator::Exponential { mean } => Exp::new(1.0 / mean).map_or_else(|_| plain(), Self::Exponential),
@@ -194,7 +198,13 @@ impl Drawers {
                 .enumerate()
                 .map(|(index, (set, table))| RowSource::new(DataId(index as u32), set, table.clone()))
                 .collect(),
+            run: std::cell::Cell::new(0),
         }
+    }
+
+    /// What [`Generator::RunId`] gives from now on.
+    pub fn set_run(&self, id: u64) {
+        self.run.set(id);
     }
 
     /// The rows of a data set.
@@ -307,6 +317,11 @@ impl Drawers {
                 let index = sums.partition_point(|&sum| sum <= point).min(values.len().saturating_sub(1));
                 values.get(index).map_or(Drawn::Text(""), view)
             }
+            Drawer::Scrambled(of, permutation) => match self.drawn(&self.drawers[of.index()], Some(*of), ctx)? {
+                // Keys count from 1.
+                Drawn::Int(key) if key > 0 => Drawn::Int(permutation.of(key as u64 - 1) as i64 + 1),
+                other => other,
+            },
             Drawer::Fake(make) => Drawn::Made(make(ctx.rng)),
             Drawer::Normal(normal) => Drawn::Float(normal.sample(ctx.rng)),
             Drawer::Exponential(exponential) => Drawn::Float(exponential.sample(ctx.rng)),
@@ -316,6 +331,11 @@ impl Drawers {
                     let further = ctx.draws.count(Counted::Seq(id)).wrapping_mul(SEQ_STRIDE);
                     Drawn::Int(ctx.index.wrapping_add(1).wrapping_add(further) as i64)
                 }
+                Generator::Scan(n) => {
+                    let further = ctx.draws.count(Counted::Seq(id));
+                    Drawn::Int((ctx.index.wrapping_add(further) % n.max(1)) as i64 + 1)
+                }
+                Generator::RunId => Drawn::Int(self.run.get() as i64),
                 Generator::Int(low, high) => Drawn::Int(ctx.rng.random_range(low..=high.max(low))),
                 Generator::Float(low, high) => Drawn::Float(low + (high - low) * ctx.rng.random::<f64>()),
                 Generator::Alnum(length) => Drawn::Ascii(Ascii::Alnum(length)),

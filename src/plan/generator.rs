@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{DataId, TimestampForm};
+use super::{DataId, GeneratorId, TimestampForm};
 
 /// A value that fits a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,6 +64,17 @@ pub enum Generator {
         /// Exponent of the Zipf law.
         s: f64,
     },
+    /// Keys from 1 to that number one after the other, by the iteration's number, and from the start again.
+    Scan(u64),
+    /// The keys of another generator, from 1 to `n`, under other names: a fixed permutation.
+    Scrambled {
+        /// What draws them.
+        of: GeneratorId,
+        /// Number of keys.
+        n: u64,
+    },
+    /// A number that is the same in the whole run, and in no other.
+    RunId,
     /// A normally distributed number.
     Normal {
         /// Mean.
@@ -94,4 +105,16 @@ pub enum Generator {
         /// Which of the rows that the data set gives to an iteration; see [`DataSet::slots`](super::DataSet::slots).
         slot: u32,
     },
+}
+
+impl Generator {
+    /// How many keys it draws from, where it draws keys from 1 on.
+    pub const fn keys(&self) -> Option<u64> {
+        match *self {
+            Self::Zipf { n, .. } | Self::HotSet { n, .. } | Self::Latest { n, .. } | Self::Scan(n) => Some(n),
+            Self::Scrambled { n, .. } => Some(n),
+            Self::Int(1, high) if high >= 1 => Some(high as u64),
+            _ => None,
+        }
+    }
 }

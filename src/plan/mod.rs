@@ -12,6 +12,7 @@ mod generator;
 mod kept;
 mod mix;
 mod outline;
+mod permute;
 mod phase;
 mod problem;
 mod rewrite;
@@ -44,7 +45,7 @@ pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
 
-use crate::judge::Slo;
+use crate::judge::{Experiment, Slo};
 
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
@@ -102,6 +103,12 @@ pub struct Plan {
     /// Where each of [`Plan::slos`] was declared.
     #[serde(skip)]
     pub slo_places: Vec<Place>,
+    /// Cache experiments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
+    /// Where each of them was declared.
+    #[serde(skip)]
+    pub experiment_places: Vec<Place>,
     /// What the run is held against afterwards.
     #[serde(skip)]
     pub baseline: Option<Baseline>,

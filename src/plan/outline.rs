@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Plan, Step};
-use crate::judge::Slo;
+use crate::judge::{Experiment, Slo};
 
 /// A plan without what is sent: names, loads, weights and objectives, but no path, header, body or row of data.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Outline {
     pub phases: Vec<Phase>,
     /// What must hold.
     pub slos: Vec<Slo>,
+    /// Cache experiments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
     /// Notes of the author.
     pub notes: Vec<String>,
     /// Facts of the author.
@@ -66,6 +69,7 @@ impl Outline {
             flows,
             phases: plan.phases.clone(),
             slos: plan.slos.clone(),
+            experiments: plan.experiments.clone(),
             notes: plan.notes.clone(),
             facts: plan.facts.clone(),
         }

@@ -24,8 +24,8 @@ impl Plan {
         }
         for slo in &mut self.slos {
             each(&mut slo.name);
-            let Selector { phase, request, flow, group, class, status: _ } = &mut slo.selector;
-            let names = [phase, request, flow, group, class];
+            let Selector { phase, request, flow, group, class, status: _, experiment } = &mut slo.selector;
+            let names = [phase, request, flow, group, class, experiment];
             names.into_iter().flatten().for_each(each);
         }
         for template in &mut self.templates {

@@ -21,6 +21,7 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     generators(plan, &mut problems);
     data(plan, &mut problems);
     slos(plan, &mut problems);
+    experiments(plan, &mut problems);
     problems
 }
 
@@ -276,7 +277,7 @@ impl Generator {
                 .iter()
                 .find(|(weight, _)| !(weight.is_finite() && *weight > 0.0))
                 .map(|(weight, _)| format!("a weight is a number above 0, not {weight}")),
-            Self::Zipf { n, .. } | Self::Latest { n, .. } | Self::HotSet { n, .. } if keys(n) => {
+            Self::Zipf { n, .. } | Self::Latest { n, .. } | Self::HotSet { n, .. } | Self::Scan(n) if keys(n) => {
                 Some("the number of keys is at least 1 and at most 2^53".to_owned())
             }
             Self::Zipf { s, .. } | Self::Latest { s, .. } if !(0.0..=100.0).contains(&s) => {
@@ -306,6 +307,20 @@ fn data(plan: &Plan, problems: &mut Vec<Problem>) {
     }
 }
 
+fn experiments(plan: &Plan, problems: &mut Vec<Problem>) {
+    for (index, experiment) in plan.experiments.iter().enumerate() {
+        let at = plan.experiment_places.get(index).cloned().unwrap_or_default();
+        let known = || plan.phases.iter().map(|phase| phase.name.as_str());
+        for phase in experiment.phases().filter(|phase| !known().any(|known| known == *phase)) {
+            problems.push(
+                Problem::at(&at, format!("the experiment `{}` has no phase `{phase}`", experiment.name))
+                    .help(suggest(phase, known(), "phase"))
+                    .lacking(Lack::Name(phase.to_owned())),
+            );
+        }
+    }
+}
+
 fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
     // Closures name requests while they run: then only the run can tell whether a name is right.
     let closed_world = plan.flows.is_empty()
@@ -322,12 +337,13 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
         }
         let mut known = |kind: &str, wanted: &Option<String>, names: Vec<&str>| {
             let Some(wanted) = wanted else { return };
+            let article = if kind == "experiment" { "an" } else { "a" };
             let parts = kind == "phase" && names.iter().any(|name| is_part_of(name, wanted));
             if !parts && !names.contains(&wanted.as_str()) {
                 problems.push(
                     Problem::at(
                         &at,
-                        format!("the SLO `{}` is about a {kind} `{wanted}`, which does not exist", slo.name),
+                        format!("the SLO `{}` is about {article} {kind} `{wanted}`, which does not exist", slo.name),
                     )
                     .label("this would select nothing")
                     .help(suggest(wanted, names, kind))
@@ -335,6 +351,8 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
                 );
             }
         };
+        let experiments = plan.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
+        known("experiment", &slo.selector.experiment, experiments);
         known("phase", &slo.selector.phase, plan.phases.iter().map(|phase| phase.name.as_str()).collect());
         known("flow", &slo.selector.flow, plan.flows.iter().map(|flow| flow.name.as_str()).collect());
         if closed_world {

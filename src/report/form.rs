@@ -40,13 +40,13 @@ fn text(summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{classes, down, healthy, hostile, regressed, troubled};
+    use crate::report::samples::{classes, down, experiment, healthy, hostile, regressed, troubled};
 
     #[test]
     fn every_form_renders_every_run() {
         for form in FORMS {
             assert!(form.about.ends_with('.'), "{}", form.name);
-            for summary in [healthy(), troubled(), down(), classes(), regressed(), hostile()] {
+            for summary in [healthy(), troubled(), down(), classes(), experiment(), regressed(), hostile()] {
                 let page = (form.render)(&summary);
                 assert!(!page.is_empty(), "{}", form.name);
                 let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r');

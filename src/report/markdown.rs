@@ -1,6 +1,7 @@
 //! The report as a comment of a pull request: GitHub's Markdown, short, the verdict first, details folded away.
 
 mod comparison;
+mod experiment;
 
 use std::fmt::Write;
 
@@ -26,6 +27,9 @@ pub(super) fn render(summary: &Summary) -> String {
     slos(&mut page, &summary.slos);
     if let Some(baseline) = &summary.baseline {
         comparison::section(&mut page, baseline);
+    }
+    for experiment in &summary.experiments {
+        experiment::section(&mut page, experiment);
     }
     let mut left_out = 0;
     for phase in summary.phases.iter().chain(&summary.asides) {
@@ -255,11 +259,17 @@ fn text_of(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{healthy, hostile, regressed, troubled};
+    use crate::report::samples::{experiment, healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_healthy_run() {
         insta::assert_snapshot!(render(&healthy()));
+    }
+
+    #[test]
+    fn a_cache_experiment() {
+        let page = render(&experiment());
+        insta::assert_snapshot!(&page[..page.find("<details").expect("phases")]);
     }
 
     #[test]

@@ -39,8 +39,9 @@ pub use outlook::{
 };
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
-    CacheSummary, CheckSummary, CustomSummary, ExampleSummary, ExcerptSummary, ExemplarSummary, FailureSummary,
-    Latency, MessageSummary, MixSummary, NegotiatedSummary, PhaseSummary, PhaseTiming, RowSummary, SloSummary, Summary,
+    CacheSummary, CheckSummary, CoursePoint, CustomSummary, EffectiveSummary, ExampleSummary, ExcerptSummary,
+    ExemplarSummary, ExperimentSummary, FailureSummary, Latency, MessageSummary, MixSummary, NeedSummary,
+    NegotiatedSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, SloSummary, SpeedupSummary, Summary,
     SummaryInput, TimelinePoint, phase_views,
 };
 pub use template::Template;

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     clock::{MILLISECOND, SECOND},
-    judge::{ExitCode, Validity, run_figures},
+    judge::{ExitCode, Experiment, Validity, run_figures},
     measure::{Kind, SampleResult, synthetic::Synthetic},
     plan::{Load, Outline, Phase},
     protocol::ErrorKind,
+    stats::Popularity,
 };
 
 /// A warm-up and an open phase in which all is well.
@@ -168,6 +169,47 @@ pub(super) fn classes() -> Summary {
     summary(&run, &plan, &[Some(2_000)])
 }
 
+/// A cache experiment: hits of 1 to 3 ms, misses of 10 to 30 ms.
+pub(super) fn experiment() -> Summary {
+    let mut run = Synthetic::new();
+    for second in 0..40u64 {
+        let phase = u16::from(second >= 20);
+        let hits = if phase == 1 { 80 } else { 20 + 3 * second };
+        for k in 0..100u64 {
+            let (class, ms) = if k < hits { ("hit", 1) } else { ("miss", 10) };
+            let ns = ms * (MILLISECOND + (k * 37 + second * 11) % 100 * 20_000);
+            run.request(phase, 0, "items", class, SampleResult::Ok, ns);
+        }
+        run.tick();
+    }
+    for block in 0..20u64 {
+        for k in 0..30u64 {
+            let of = |ms: u64| ms * (MILLISECOND + (k * 7 + block * 13) % 100 * 20_000);
+            run.recorder.pair(2, "items", block, of(10), of(1));
+        }
+        run.recorder.count(2, "items: pairs left out because a request failed", u64::from(block == 7));
+        run.request(2, 0, "items miss", "miss", SampleResult::Ok, 10 * MILLISECOND);
+        run.tick();
+    }
+    let phases = ["items/cold", "items/steady", "items/pairs"]
+        .map(|name| Phase { name: name.to_owned(), ..sustained(100) })
+        .into();
+    let mut about = slo("cache pays", None, &[("hit_ratio", "> 70%"), ("speedup_p50", "> 5x"), ("p95", "< 25ms")]);
+    about.selector.experiment = Some("items".to_owned());
+    about.selector.phase = Some("items/steady".to_owned());
+    let mut plan = plan(&["items"], phases, vec![about]);
+    plan.experiments = vec![Experiment {
+        name: "items".to_owned(),
+        request: "items".to_owned(),
+        keys: Some(Popularity::Zipf { n: 5_000, s: 0.99 }),
+        cold: Some("items/cold".to_owned()),
+        steady: Some("items/steady".to_owned()),
+        pairs: Some("items/pairs".to_owned()),
+        ..Experiment::default()
+    }];
+    summary(&run, &plan, &[Some(2_000), Some(2_000), None])
+}
+
 /// Text that wants to be more than text, wherever text may come from outside.
 pub(super) fn hostile() -> Summary {
     let mut run = Synthetic::new();
@@ -193,6 +235,12 @@ pub(super) fn hostile() -> Summary {
     plan.notes = vec![evil.into()];
     plan.facts = vec![(evil.into(), evil.into())];
     plan.title = Some(evil.into());
+    plan.experiments = vec![Experiment {
+        name: evil.into(),
+        request: evil.into(),
+        steady: Some(evil.into()),
+        ..Experiment::default()
+    }];
     let mut comparison = regressed().baseline;
     if let Some(comparison) = &mut comparison {
         comparison.rewrite_texts(&|_| evil.to_owned());

@@ -1,7 +1,8 @@
 //! Figures as people read them: the same words in every form.
 
 use super::{
-    CustomSummary, ExcerptSummary, ExemplarSummary, Latency, MessageSummary, PhaseSummary, RowSummary, Summary,
+    CacheSummary, CustomSummary, ExcerptSummary, ExemplarSummary, Latency, MessageSummary, NeedSummary, PhaseSummary,
+    RowSummary, Summary,
 };
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
@@ -194,5 +195,39 @@ pub(super) fn compared_name(figure: &Compared) -> String {
         (None, Kind::Flow) => format!("flow {}", figure.name),
         (None, Kind::Group) => format!("group {}", figure.name),
         (None, Kind::Request | Kind::Hop) => figure.name.clone(),
+    }
+}
+
+/// The interval of a hit ratio; empty where there is none.
+pub(super) fn interval_of_ratio(cache: &CacheSummary) -> String {
+    match (cache.low, cache.high) {
+        (Some(low), Some(high)) => format!("{}…{}", percent(low), percent(high)),
+        _ => String::new(),
+    }
+}
+
+/// The highest ratio that any cache could reach.
+pub(super) fn ceiling_text(ceiling: Option<f64>) -> String {
+    ceiling.map_or_else(|| NOTHING.to_owned(), |ceiling| format!("≤ {}", percent(ceiling)))
+}
+
+/// How many times as much.
+pub(super) fn times_text(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| NOTHING.to_owned(), |ratio| Unit::Times.text(ratio))
+}
+
+/// A saving in microseconds, which may be none.
+pub(super) fn saved_text(us: Option<f64>) -> String {
+    let Some(us) = us else { return NOTHING.to_owned() };
+    format!("{}{}", if us < 0.0 { "-" } else { "" }, Unit::Us.text(us.abs()))
+}
+
+/// What a target needs of the cache.
+pub(super) fn need_text(need: &NeedSummary) -> String {
+    match need.hit_ratio {
+        None => format!("{}: out of reach, hits alone do not meet it", need.target),
+        Some(ratio) if ratio <= 0.0 => format!("{}: met without a cache", need.target),
+        // Rounded up: the next tenth below would not do.
+        Some(ratio) => format!("{}: from a hit ratio of {} on", need.target, percent((ratio * 1e3).ceil() / 1e3)),
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::measure::{
     CheckCounts, Connections, Custom, Distribution, Example, Excerpt, Exemplar, Exemplars, FailureFigures, FailureKind,
-    Gauge, Gauges, IterationCounts, Level, MessageCounts, OkFigures, PhaseFigures, SeriesFigures, SeriesKey,
+    Gauge, Gauges, IterationCounts, Level, MessageCounts, OkFigures, Pairs, PhaseFigures, SeriesFigures, SeriesKey,
 };
 
 /// Takes secrets out of a text.
@@ -49,6 +49,11 @@ pub(super) fn phase_line(
             (gauge.last.into(), gauge.last_at, gauge.min.into(), gauge.max.into())
         }),
         timings: figures.custom.timings.iter().filter_map(|(name, all)| Some((rewrite(name), dist(all)?))).collect(),
+        pairs: figures
+            .pairs
+            .all()
+            .filter_map(|(name, block, pair)| Some((rewrite(name), block, dist(&pair.base)?, dist(&pair.other)?)))
+            .collect(),
         connections: [figures.connections.opened, figures.connections.reused],
         negotiated: figures.connections.negotiated.iter().map(|(&agreed, &n)| (agreed, n)).collect(),
         connect: dist(&figures.connections.connect),
@@ -117,6 +122,12 @@ pub(super) fn phase_figures(line: &PhaseLine) -> Result<(PhaseFigures, Gauges), 
     for (name, timing) in &line.timings {
         custom.timings.insert(name.as_str().into(), distribution(Some(timing))?);
     }
+    let mut pairs = Pairs::default();
+    for (name, block, base, other) in &line.pairs {
+        let pair = pairs.entry(name, *block);
+        pair.base.merge(&distribution(Some(base))?);
+        pair.other.merge(&distribution(Some(other))?);
+    }
     let mut checks = BTreeMap::new();
     for (name, &results) in &line.checks {
         let [passed, failed] = counts(results)?;
@@ -132,6 +143,7 @@ pub(super) fn phase_figures(line: &PhaseLine) -> Result<(PhaseFigures, Gauges), 
         checks,
         check_examples: line.check_examples.iter().map(|(name, it)| (name.as_str().into(), it.clone())).collect(),
         custom,
+        pairs,
         connections: Connections {
             opened,
             reused,

@@ -76,6 +76,9 @@ pub(super) struct PhaseLine {
     pub(super) gauges: BTreeMap<String, (Number, Nanos, Number, Number)>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) timings: BTreeMap<String, Dist>,
+    /// Name, block, both ways.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) pairs: Vec<(String, u64, Dist, Dist)>,
     /// Opened, reused.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) connections: [u64; 2],

@@ -419,8 +419,16 @@ fn judge_second(
         if second + 1 < start.div_ceil(crate::clock::SECOND) + seconds {
             continue;
         }
-        let figures = totals.window(id.0 as u16, second + 1 - seconds, second + 1);
-        if judge::holds_now(condition, &figures, seconds * crate::clock::SECOND) {
+        let (from, to) = (second + 1 - seconds, second + 1);
+        let holds = if condition.op == judge::Op::Settles {
+            // The two halves of the window; an odd second in the middle is in neither.
+            let half = |from: u64| totals.window(id.0 as u16, from, from + seconds / 2);
+            judge::has_settled(&half(from), &half(to - seconds / 2))
+        } else {
+            let figures = totals.window(id.0 as u16, from, to);
+            judge::holds_now(condition, &figures, seconds * crate::clock::SECOND)
+        };
+        if holds {
             let why = format!("it ended by `ends_when`: {} {} over {seconds} s", condition.quantity, condition.text);
             verdicts.push(conduct::Verdict::EndPhase(id, why));
         }

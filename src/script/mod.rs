@@ -184,12 +184,29 @@ fn finish(state: &ScriptState, text: &str, whole: bool) {
         }
     }
     let mut plan = state.plan.borrow_mut();
+    judge_experiments(&mut plan);
     plan.title = title(text);
     let sources = state.sources.borrow();
     let follows = |problem: &Problem| incomplete && follows_from_a_gap(problem, &sources);
     problems.extend(validate(&plan).into_iter().filter(|problem| !follows(problem)));
     drop((plan, sources));
     problems.into_iter().for_each(|problem| state.problem(problem));
+}
+
+/// An SLO on an experiment is about the requests of its steady phase, unless it says otherwise.
+fn judge_experiments(plan: &mut Plan) {
+    let Plan { slos, experiments, .. } = plan;
+    for selector in slos.iter_mut().map(|slo| &mut slo.selector) {
+        let Some(experiment) = experiments.iter().find(|it| Some(&it.name) == selector.experiment.as_ref()) else {
+            continue;
+        };
+        if selector.phase.is_none() {
+            selector.phase.clone_from(&experiment.steady);
+        }
+        if selector.request.is_none() && selector.flow.is_none() && selector.group.is_none() {
+            selector.request = Some(experiment.request.clone());
+        }
+    }
 }
 
 /// Whether a problem of a plan with gaps may be nothing but a gap: what could not be made is not something that

@@ -44,6 +44,12 @@ pub const STDLIB: &[StdModule] = &[
         text: include_str!("../../stdlib/auth.rhai"),
     },
     StdModule {
+        name: "std/cache",
+        about: "Cache experiments: hit ratio, what a hit is worth, with the phases that prove it.",
+        guide: guide("`std/cache`: cache experiments"),
+        text: include_str!("../../stdlib/cache.rhai"),
+    },
+    StdModule {
         name: "std/check",
         about: "Questions about a response: status family, time budget, shape of a JSON body, header fields.",
         guide: guide("`std/check`: questions about a response"),

@@ -203,6 +203,8 @@ impl ScriptState {
 
     /// The wall clock from now on: milliseconds since 1970 at the clock's origin.
     pub(super) fn set_wall(&self, epoch_ms: u64, clock: Clock) {
+        // Runs that start within the same millisecond share no cache, or are parts of one run.
+        self.drawers.borrow().set_run(epoch_ms);
         *self.wall.borrow_mut() = Some((epoch_ms, clock));
     }
 

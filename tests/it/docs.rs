@@ -295,7 +295,7 @@ fn unmentioned<'a>(text: &str, wanted: impl IntoIterator<Item = &'a str>) -> BTr
 
 #[test]
 fn every_word_of_the_language_is_in_the_guide() {
-    let pages = ["README.md", "phases.md", "requests.md", "flows.md", "report.md", "stdlib.md"];
+    let pages = ["README.md", "phases.md", "requests.md", "flows.md", "report.md", "stdlib.md", "cache.md"];
     let missing = unmentioned(&pages.map(guide).concat(), words().map(|word| word.name));
     assert!(missing.is_empty(), "{missing:?}");
 }
@@ -431,7 +431,13 @@ let steps = flow("steps", |vu| {
 });
 phase("main").run(mix([[1, get("/api/items/1").classify(cache_status())], [1, steps]])).rate(200.per_second).during(500.ms);
 phase("late").run(get("/lab/fixed?ms=5000").timeout(50.ms)).burst(2);
+let cached = get("/api/items/2").name("cached").classify(cache_status());
+phase("cold").run(cached).rate(100.per_second).during(200.ms);
+phase("steady").run(cached).rate(100.per_second).during(500.ms);
+phase("pairs").run(flow("block", |vu| paired("it", vu.iteration, 20.ms, 1.ms))).iterations(20);
+cache_experiment("it", #{ request: "cached", keys: uniform(1), cold: "cold", steady: "steady", pairs: "pairs" });
 slo("fast", #{ p50: "< 1s" });
+slo("pays", #{ experiment: "it", p95: "< 5ms" });
 note("a note");
 fact("commit", "1a2b3c");
 "#;

@@ -10,6 +10,7 @@ mod author;
 mod bad_input;
 mod baseline;
 mod bodies;
+mod caches;
 mod comparison;
 mod cookies;
 mod data_sets;

@@ -1,5 +1,6 @@
 //! The lab through real sockets: every endpoint, the log, and what the rules of HTTP forbid.
 
+mod caching;
 mod content;
 mod entrances;
 mod log;

@@ -9,7 +9,7 @@ use crate::{
     clock::Nanos,
     measure::{
         CheckCounts, Custom, Distribution, Example, Excerpt, Gauge, Gauges, IterationCounts, IterationResult,
-        MessageCounts, OTHER, PhaseFigures,
+        MessageCounts, OTHER, Pairs, PhaseFigures,
         connections::ConnectionTally,
         errors::{Key, cut, keyed},
         tally::Tally,
@@ -33,6 +33,7 @@ pub(super) struct PhaseRecord {
     counts: BTreeMap<Arc<str>, u64>,
     gauges_custom: BTreeMap<Arc<str>, Option<Gauge>>,
     timings: BTreeMap<Arc<str>, Tally>,
+    pairs: Pairs,
     pub(super) connections: ConnectionTally,
     script_errors: MessageCounts,
     failure_reasons: MessageCounts,
@@ -146,6 +147,12 @@ impl PhaseRecord {
         entry(&mut self.timings, name).record(nanos);
     }
 
+    pub(super) fn pair(&mut self, name: &str, block: u64, base: Nanos, other: Nanos) {
+        let name = cut(name, NAME_BYTES_MAX);
+        let name = if self.pairs.names() < NAMES_MAX || self.pairs.has(name) { name } else { OTHER };
+        self.pairs.record(name, block, base, other);
+    }
+
     pub(super) fn take(&mut self) -> PhaseFigures {
         let checks = taken(&mut self.checks, |counts| {
             Some(std::mem::take(counts)).filter(|counts| *counts != CheckCounts::default())
@@ -169,6 +176,7 @@ impl PhaseRecord {
             checks,
             check_examples: std::mem::take(&mut self.check_examples),
             custom,
+            pairs: std::mem::take(&mut self.pairs),
             connections: self.connections.take(),
             script_errors: std::mem::take(&mut self.script_errors),
             failure_reasons: std::mem::take(&mut self.failure_reasons),

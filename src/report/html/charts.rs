@@ -11,8 +11,8 @@ use crate::report::{PhaseSummary, RowSummary, TimelinePoint};
 /// A chart of the page.
 #[derive(Debug, Serialize)]
 pub(super) struct Chart {
-    title: String,
-    svg: String,
+    pub(super) title: String,
+    pub(super) svg: String,
 }
 
 /// Rows whose distribution is drawn.

@@ -4,6 +4,7 @@ mod chart;
 mod charts;
 mod comparison;
 mod exhibit;
+mod experiment;
 pub(super) mod history;
 mod scale;
 mod view;
@@ -38,6 +39,7 @@ pub(super) fn render(summary: &Summary) -> String {
         title => summary.title.as_deref().map_or_else(|| "loadr".to_owned(), clean_text),
         version => env!("CARGO_PKG_VERSION"),
         phases => Value::from(Serde(view::phases(summary))),
+        experiments => Value::from(Serde(experiment::experiments(summary))),
         remarks => view::remarks(summary),
         tags => tags(summary).iter().map(|tag| clean_text(tag)).collect::<Vec<_>>(),
         baseline => summary.baseline.as_ref().map(|it| comparison::part(it, Names::BASELINE)),
@@ -85,11 +87,11 @@ fn hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{classes, down, healthy, hostile, regressed, troubled};
+    use crate::report::samples::{classes, down, experiment, healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_page_of_every_kind_of_run() {
-        for summary in [healthy(), troubled(), down(), classes(), regressed(), hostile()] {
+        for summary in [healthy(), troubled(), down(), classes(), experiment(), regressed(), hostile()] {
             let page = render(&summary);
             assert!(page.trim_end().ends_with("</html>"), "{page}");
             assert!(page.contains(&format!("id=\"verdict\">{}<", summary.verdict.word())));
@@ -127,6 +129,15 @@ mod tests {
             assert!(page.contains(part), "{part}: {page}");
         }
         assert!(page.trim_end().ends_with("</html>"), "{page}");
+    }
+
+    #[test]
+    fn an_experiment_is_drawn_and_tabled() {
+        let page = render(&experiment());
+        for part in ["Experiment items", "Hit ratio over time", "Hits beside misses", "Latency by hit ratio", "10×"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert_eq!(page.matches("<section>").count(), 3, "the experiment is none of the phases");
     }
 
     #[test]

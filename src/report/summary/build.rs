@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CheckSummary, ExampleSummary, ExcerptSummary, Latency, MessageSummary, MixSummary, PhaseSummary, SloSummary,
-    Summary, connections::negotiated, custom::custom_metrics, rows::rows, timeline::timeline,
+    CheckSummary, ExampleSummary, ExcerptSummary, ExperimentSummary, Latency, MessageSummary, MixSummary, PhaseSummary,
+    SloSummary, Summary, connections::negotiated, custom::custom_metrics, rows::rows, timeline::timeline,
 };
 use crate::{
     clock::{Nanos, SECOND},
@@ -122,6 +122,7 @@ impl Summary {
             targets: outline.targets.clone(),
             unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),
+            experiments: experiments(input),
             baseline: input.baseline.cloned(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
             asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
@@ -134,6 +135,12 @@ impl Summary {
             names_turned_away: input.totals.names_turned_away(),
         }
     }
+}
+
+fn experiments(input: &SummaryInput<'_>) -> Vec<ExperimentSummary> {
+    let views = phase_views(input.outline, input.totals, input.timings);
+    let of = |experiment| ExperimentSummary::of(experiment, &views, &input.outline.slos);
+    input.outline.experiments.iter().map(of).collect()
 }
 
 /// Every form of the report shows notes, so every one is marked.

@@ -6,6 +6,7 @@ mod cache;
 mod connections;
 mod custom;
 mod exchanges;
+mod experiment;
 mod latency;
 mod rows;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use build::{PhaseTiming, SummaryInput, phase_views};
 pub use cache::CacheSummary;
 pub use custom::CustomSummary;
 pub use exchanges::{ExampleSummary, ExcerptSummary, ExemplarSummary};
+pub use experiment::{CoursePoint, EffectiveSummary, ExperimentSummary, NeedSummary, PartSummary, SpeedupSummary};
 pub use latency::Latency;
 use serde::Serialize;
 pub use timeline::TimelinePoint;
@@ -58,6 +60,8 @@ pub struct Summary {
     pub unverified: Vec<String>,
     /// One entry for each condition of each SLO.
     pub slos: Vec<SloSummary>,
+    /// What each cache experiment found.
+    pub experiments: Vec<ExperimentSummary>,
     /// The run held against its baseline, where it has one.
     pub baseline: Option<Comparison>,
     /// Phases that ran, in the plan's order.

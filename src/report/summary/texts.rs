@@ -20,6 +20,13 @@ impl Summary {
             each(&mut slo.target);
             slo.why.iter_mut().for_each(each);
         }
+        for experiment in &mut self.experiments {
+            each(&mut experiment.name);
+            each(&mut experiment.request);
+            experiment.parts.iter_mut().for_each(|part| each(&mut part.phase));
+            experiment.needs.iter_mut().for_each(|need| each(&mut need.target));
+            experiment.warnings.iter_mut().for_each(each);
+        }
         self.baseline.iter_mut().for_each(|baseline| baseline.rewrite_texts(rewrite));
         for phase in self.phases.iter_mut().chain(&mut self.asides) {
             rewrite_phase(phase, &each);

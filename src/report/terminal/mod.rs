@@ -1,6 +1,7 @@
 //! The report for a terminal, a pipe or a log: at most as wide as asked, readable without colour.
 
 mod comparison;
+mod experiment;
 mod history;
 mod outlook;
 mod paint;
@@ -48,6 +49,9 @@ fn render_page(summary: &Summary, width: usize, color: bool, exemplars: bool) ->
     slo::table(&mut page, &summary.slos);
     if let Some(baseline) = &summary.baseline {
         comparison::section(&mut page, baseline);
+    }
+    for experiment in &summary.experiments {
+        experiment::section(&mut page, experiment);
     }
     for phase in &summary.phases {
         phase::section(&mut page, phase);

@@ -9,7 +9,7 @@ use crate::{
     measure::synthetic::Synthetic,
     plan::Load,
     report::{
-        samples::{classes, down, healthy, hostile, regressed, troubled},
+        samples::{classes, down, experiment, healthy, hostile, regressed, troubled},
         summary::tests::{phase, plan, slo, summary, sustained},
     },
 };
@@ -40,6 +40,11 @@ fn a_healthy_run() {
     insta::assert_snapshot!("healthy_80", shown(&healthy(), 80));
     insta::assert_snapshot!("healthy_120", shown(&healthy(), 120));
     insta::assert_snapshot!("healthy_80_colour", render(&healthy(), 80, true).replace('\x1b', "^["));
+}
+
+#[test]
+fn a_cache_experiment() {
+    insta::assert_snapshot!("experiment_80", shown(&experiment(), 80));
 }
 
 #[test]

@@ -114,6 +114,12 @@ pub(in crate::script) const WORDS: &[Word] = &[
 ];
 
 impl Shared {
+    pub(in crate::script) fn paired(&self, name: &str, block: u64, base: u64, other: u64) -> Result<(), Failed> {
+        let user = self.user()?;
+        self.recorder.borrow_mut().pair(user.ledger.get(), name, block, base, other);
+        Ok(())
+    }
+
     fn check(&self, name: &str, passed: &Dynamic) -> Result<bool, Failed> {
         let Ok(passed) = passed.as_bool() else {
             return Err(format!("check(\"{name}\", …) takes true or false; found {}", passed.type_name()).into());

@@ -25,12 +25,22 @@ pub use self::coroutine::panic_text;
 use self::{
     ambient::Ambient,
     coroutine::CoroutinePool,
-    shared::{Ending, Failed, guarded},
+    shared::{Ending, guarded},
 };
 pub(super) use self::{
-    ambient::current_user, captured::own_users, element::Element, element::WORDS as ELEMENT_WORDS, extract::mistake,
-    globals::WORDS as GLOBAL_WORDS, identity::WORDS as IDENTITY_WORDS, kept::saved, response::Response,
-    response::WORDS as RESPONSE_WORDS, shared::Shared, vu::Vu, vu::WORDS as VU_WORDS,
+    ambient::current_user,
+    captured::own_users,
+    element::Element,
+    element::WORDS as ELEMENT_WORDS,
+    extract::mistake,
+    globals::WORDS as GLOBAL_WORDS,
+    identity::WORDS as IDENTITY_WORDS,
+    kept::saved,
+    response::Response,
+    response::WORDS as RESPONSE_WORDS,
+    shared::{Failed, Shared},
+    vu::Vu,
+    vu::WORDS as VU_WORDS,
 };
 use super::{
     Closure, Loaded,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A script's error, boxed as Rhai wants it.
-pub(super) type Failed = Box<EvalAltResult>;
+pub(in crate::script) type Failed = Box<EvalAltResult>;
 
 /// Distinct request names kept ready; paths beyond that are still named, only slower.
 const NAMES_MAX: usize = 1_024;

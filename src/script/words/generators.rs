@@ -170,6 +170,23 @@ pub(super) const WORDS: &[Word] = &[
             give(call, set.map(|(n, (hot_fraction, hot_share))| Generator::HotSet { n, hot_fraction, hot_share }))
         },
     ),
+    word("uniform", "n: int", "`uniform(10_000)`", "A key from 1 to n, each as likely.", |call, _, args| {
+        give(call, call.count(&args[0], 1).map(|n| Generator::Int(1, i64::try_from(n).unwrap_or(i64::MAX))))
+    }),
+    word(
+        "scan",
+        "n: int",
+        "`scan(10_000)`",
+        "Keys from 1 to n one after the other, over and over.",
+        |call, _, args| give(call, call.count(&args[0], 1).map(Generator::Scan)),
+    ),
+    word(
+        "run_id",
+        "",
+        "`run_id()`",
+        "A number that stays the same in a run, and that no other run has.",
+        |call, _, _| give(call, Some(Generator::RunId)),
+    ),
     word(
         "normal",
         "mean: number, sd: number",
@@ -184,6 +201,28 @@ pub(super) const WORDS: &[Word] = &[
         "An exponentially distributed number.",
         |call, _, args| give(call, call.number(&args[0]).map(|mean| Generator::Exponential { mean })),
     ),
+    Word {
+        name: "scrambled",
+        on: OnGenerator,
+        form: Written,
+        takes: "",
+        gives: "Generator",
+        usage: "`zipf(10_000, 0.99).scrambled()`",
+        about: "The same keys under other names, so that popular ones are not neighbours; the same in every run.",
+        stages: super::Stages::Plan,
+        run: Run::Checked(|call, receiver, _| {
+            let GeneratorHandle(of) = this(&receiver);
+            let keys = call.state.plan.borrow().generators.get(of.index()).and_then(Generator::keys);
+            let Some(n) = keys else {
+                call.wrong(
+                    "`scrambled` is for keys: `zipf`, `hot_set`, `latest`, `scan`, `uniform`",
+                    "leave it out: other values have no neighbours",
+                );
+                return receiver;
+            };
+            give(call, Some(Generator::Scrambled { of, n }))
+        }),
+    },
     Word {
         name: "next",
         on: OnGenerator,

@@ -7,6 +7,7 @@ pub(super) mod csv_options;
 pub(super) mod data;
 mod defaults;
 mod encoding;
+mod experiment;
 mod extract;
 pub(super) mod generators;
 pub(super) mod mix;

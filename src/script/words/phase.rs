@@ -375,7 +375,8 @@ fn stages(call: &Call<'_>, value: Dynamic) -> Option<LoadWord> {
     }
 }
 
-/// `"p99 > 1s over 10s"`: a condition, and the window it is judged over (10 s if none is named).
+/// `"p99 > 1s over 10s"`: a condition, and the window it is judged over (10 s if none is named). `"hit_ratio settles"`
+/// holds when the ratio has stopped moving.
 fn ends_when(call: &Call<'_>, value: &Dynamic) -> Option<(Condition, Duration)> {
     let text = call.fixed_text(value)?;
     let (condition, window) = text.split_once(" over ").unwrap_or((&text, "10s"));
@@ -388,6 +389,13 @@ fn ends_when(call: &Call<'_>, value: &Dynamic) -> Option<(Condition, Duration)> 
             format!("`{name}` is not a quantity: {help}")
         })?;
         let window = crate::clock::parse_duration(window).map_err(|error| error.to_string())?;
+        if rest.trim() == "settles" {
+            if quantity != Quantity::HitRatio {
+                return Err(format!("only `hit_ratio` can settle, not `{name}`"));
+            }
+            let op = crate::judge::Op::Settles;
+            return Ok((Condition { quantity, op, value: 0.0, text: op.symbol().to_owned() }, window));
+        }
         Ok((Condition::parse(quantity, rest)?, window))
     };
     parse().map_err(|message| call.wrong(message, format!("write {}", call.word.usage))).ok()

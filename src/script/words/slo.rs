@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "class", "status"];
+const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "class", "status", "experiment"];
 const SETTINGS: &[&str] = &["abort", "over"];
 /// Known, but for parts of loadr that this version does not have.
-const LATER: &[&str] = &["experiment", "monitor", "speedup_p50", "speedup_p95", "speedup_p99"];
+const LATER: &[&str] = &["monitor"];
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "slo",
@@ -54,6 +54,7 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
             "flow" => slo.selector.flow = selected(call, value),
             "group" => slo.selector.group = selected(call, value),
             "class" => slo.selector.class = selected(call, value),
+            "experiment" => slo.selector.experiment = selected(call, value),
             "status" => slo.selector.status = status(call, value),
             "abort" => match value.as_bool() {
                 Ok(abort) => slo.abort = abort,
@@ -145,8 +146,8 @@ fn unknown(call: &Call<'_>, key: &str) {
     let help = match nearest(key, known()) {
         Some(_) => suggest(key, known(), "option"),
         None => {
-            "known: phase, request, flow, group, class, status, abort, over, p50…p99.99, mean, min, max, errors, ok, \
-                 rps, goodput, count, checks, hit_ratio, hit_p95, miss_p95, and metrics named by `count`, `gauge` or `timing`"
+            "known: phase, request, flow, group, class, status, experiment, abort, over, p50…p99.99, mean, min, max, errors, ok, \
+                 rps, goodput, count, checks, hit_ratio, hit_p95, miss_p95, speedup_p50, and metrics named by `count`, `gauge` or `timing`"
                 .to_owned()
         }
     };

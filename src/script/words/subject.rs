@@ -2,8 +2,8 @@
 
 use super::{
     Receiver::{self, Data, Global, Phase, Request, Target, Vu},
-    Word, baseline, bodies, data, defaults, encoding, extract, generators, mix, other, phase, request, slo, target,
-    target_http, target_tls, unavailable, units,
+    Word, baseline, bodies, data, defaults, encoding, experiment, extract, generators, mix, other, phase, request, slo,
+    target, target_http, target_tls, unavailable, units,
 };
 use crate::script::run;
 
@@ -64,6 +64,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Phases", "phases.md", "Load models", &[phase::WORDS]),
     on("Objectives", "report.md", "SLOs", &[slo::WORDS]),
     on("Baselines", "compare.md", "A baseline", &[baseline::WORDS]),
+    on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
     on("Virtual users", "flows.md", "`vu`, the virtual user", &[run::VU_WORDS, run::IDENTITY_WORDS]),
     on("Responses", "flows.md", "Responses", &[run::RESPONSE_WORDS]),
     on("Elements of a page", "flows.md", "Responses", &[run::ELEMENT_WORDS]),

@@ -1,0 +1,156 @@
+//! Cache experiments: declaring one, and filing pairs in it. `std/cache` is written with these.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, Map};
+
+use super::{
+    Form::Call as Written,
+    Receiver::Global,
+    Run,
+    Stages::{self, Plan},
+    Word,
+    generators::GeneratorHandle,
+    phase::PhaseHandle,
+};
+use crate::{
+    judge::Experiment,
+    plan::{Generator, GeneratorId, Problem, suggest},
+    script::{
+        Span,
+        call::{Call, describe},
+        run::{Failed, Shared},
+        top_level::Poison,
+    },
+    stats::Popularity,
+};
+
+/// Parts that a phase can play.
+const PARTS: &[&str] = &["cold", "warm", "steady", "pairs"];
+
+pub(in crate::script) const WORDS: &[Word] = &[
+    Word {
+        name: "cache_experiment",
+        on: Global,
+        form: Written,
+        takes: "name: string, parts: map",
+        gives: "()",
+        usage: "`cache_experiment(\"items\", #{ request: \"item\", keys: keys, steady: \"main\" })`",
+        about: "Says which phases play which part in a cache experiment; the report then has a section on it.",
+        stages: Plan,
+        run: Run::Checked(|call, _, mut args| {
+            let parts = call.map(args.remove(1), "a map such as #{ request: \"item\", steady: \"main\" }");
+            if let Some((name, parts)) = call.name(&args[0]).zip(parts)
+                && let Some(experiment) = experiment(call, name, &parts)
+            {
+                let mut plan = call.state.plan.borrow_mut();
+                if plan.experiments.iter().any(|known| known.name == experiment.name) {
+                    drop(plan);
+                    call.wrong(
+                        format!("there are two experiments named `{}`", experiment.name),
+                        "give one another name",
+                    );
+                } else {
+                    plan.experiments.push(experiment);
+                    plan.experiment_places.push(call.place());
+                }
+            }
+            Dynamic::UNIT
+        }),
+    },
+    Word {
+        name: "paired",
+        on: Global,
+        form: Written,
+        takes: "name: string, block: int, base: Duration, other: Duration",
+        gives: "()",
+        usage: "`paired(\"items\", vu.iteration, miss.duration, hit.duration)`",
+        about: "Files two durations that belong together under a block of an experiment: the first is held against the \
+                second.",
+        stages: Stages::Run,
+        run: Run::Stage(paired),
+    },
+];
+
+fn paired(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>) {
+    let with = shared.clone();
+    engine.register_fn(name, move |name: &str, block: i64, base: Span, other: Span| -> Result<(), Failed> {
+        let block = u64::try_from(block).map_err(|_| format!("paired(\"{name}\", {block}, …): blocks count from 0"))?;
+        let nanos = |span: Span| span.0.as_nanos() as u64;
+        with.paired(name, block, nanos(base), nanos(other))
+    });
+}
+
+fn experiment(call: &Call<'_>, name: String, parts: &Map) -> Option<Experiment> {
+    let before = call.mistakes();
+    let mut made = Experiment { name, ..Experiment::default() };
+    for (key, value) in parts {
+        if value.is_unit() {
+            continue;
+        }
+        match key.as_str() {
+            "request" => made.request = call.fixed_text(value)?,
+            "keys" => made.keys = keys(call, value),
+            part if PARTS.contains(&part) => {
+                let phase = phase_name(call, value)?;
+                *match part {
+                    "cold" => &mut made.cold,
+                    "warm" => &mut made.warm,
+                    "steady" => &mut made.steady,
+                    _ => &mut made.pairs,
+                } = Some(phase);
+            }
+            other => {
+                let known = ["request", "keys"].into_iter().chain(PARTS.iter().copied());
+                call.problem(
+                    Problem::at(&call.place(), format!("an experiment has no part `{other}`"))
+                        .help(suggest(other, known, "part")),
+                );
+            }
+        }
+    }
+    if made.request.is_empty() && call.mistakes() == before {
+        call.wrong(
+            format!("the experiment `{}` does not say which requests it is about", made.name),
+            "add `request: \"…\"`, their name in the report",
+        );
+    }
+    (call.mistakes() == before).then_some(made)
+}
+
+/// A phase, or its name.
+fn phase_name(call: &Call<'_>, value: &Dynamic) -> Option<String> {
+    match value.clone().try_cast::<PhaseHandle>() {
+        Some(PhaseHandle(draft)) => Some(draft.borrow().name.clone()),
+        None => call.fixed_text(value),
+    }
+}
+
+/// How keys are drawn, as far as their generator tells.
+fn keys(call: &Call<'_>, value: &Dynamic) -> Option<Popularity> {
+    let Some(GeneratorHandle(id)) = value.clone().try_cast::<GeneratorHandle>() else {
+        if !value.is::<Poison>() {
+            call.wrong(
+                format!("`keys` takes a generator of keys; found {}", describe(value)),
+                "write `keys: zipf(5_000, 0.99)`, or `hot_set`, `latest`, `scan`, `int(1, 5_000)`",
+            );
+        }
+        return None;
+    };
+    law(&call.state.plan.borrow().generators, id)
+}
+
+fn law(generators: &[Generator], id: GeneratorId) -> Option<Popularity> {
+    match *generators.get(id.index())? {
+        Generator::Zipf { n, s } | Generator::Latest { n, s } => Some(Popularity::Zipf { n, s }),
+        Generator::HotSet { n, hot_fraction, hot_share } => {
+            let hot = ((n as f64 * hot_fraction).round() as u64).clamp(1, n.max(1));
+            Some(Popularity::HotSet { n, hot, share: hot_share })
+        }
+        Generator::Int(low, high) => Some(Popularity::Zipf { n: high.abs_diff(low) + 1, s: 0.0 }),
+        Generator::Pick(ref values) => Some(Popularity::Zipf { n: values.len() as u64, s: 0.0 }),
+        Generator::Scan(n) => Some(Popularity::Scan { n }),
+        Generator::Scrambled { of, .. } => law(generators, of),
+        _ => None,
+    }
+}

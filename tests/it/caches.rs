@@ -1,0 +1,119 @@
+//! Cache experiments against the lab, whose cache counts its own hits.
+
+use std::time::Duration;
+
+use loadr::lab::LabOptions;
+use serde_json::Value;
+
+use crate::harness::{Program, TestLab};
+
+const SCRIPT: &str = r#"
+    import "std/cache" as cache;
+    let shop = target(env("TARGET"));
+    cache::experiment("items", #{
+        keys:     zipf(2_000, 0.99).scrambled(),
+        request:  |key| get(`/api/items/${key}`),
+        classify: cache_status(),
+        purge:    request("PURGE", "/cache"),
+        rate:     150.per_second,
+        calibrate: 3, cold: 2.s, warm: 4.s, settles: "4s", steady: 3.s, pairs: 12, pair_keys: 10,
+    });
+    slo("pays", #{ experiment: "items", hit_ratio: "> 20%", speedup_p50: "> 2x", hit_p50: "< 1s", miss_p50: "> 1ms" });
+"#;
+
+fn lab() -> TestLab {
+    TestLab::with(LabOptions { origin_delay: Duration::from_millis(25), ..LabOptions::default() })
+}
+
+fn get(url: &str) -> Value {
+    let url = url.to_owned();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        client.get(url).send().await.expect("an answer").json().await.expect("JSON")
+    })
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("no number but {value}"))
+}
+
+#[test]
+fn an_experiment_says_what_the_cache_counts_itself() {
+    let lab = lab();
+    let program = Program::run_against(SCRIPT, &lab.url()).args(["--seed", "5", "--results", "run.loadr"]);
+    let ended = program.args(["--markdown", "run.md", "--html", "run.html"]).run();
+    assert!(matches!(ended.code, Some(0 | 97)), "{ended}");
+    let summary = &ended.figures().0;
+    let found = &summary["experiments"][0];
+    let part = |word: &str| {
+        let parts = found["parts"].as_array().expect("parts");
+        parts.iter().find(|part| part["part"] == word).unwrap_or_else(|| panic!("no part {word}; {ended}"))
+    };
+    let (cold, steady) = (part("cold"), part("steady"));
+    assert!(number(&cold["cache"]["hit_ratio"]) < number(&steady["cache"]["hit_ratio"]), "{ended}");
+    // The cache has room for every key: it hits whatever was asked for before.
+    let ratio = number(&steady["cache"]["hit_ratio"]);
+    assert!((ratio - number(&steady["ceiling"])).abs() < 0.12, "{ended}");
+    let median = &found["speedup"][0];
+    assert!(number(&median["ratio_low"]) > 1.0, "a miss takes 25 ms longer; {ended}");
+    assert!((10_000.0..500_000.0).contains(&number(&median["saved_us"])), "{ended}");
+    assert_eq!(found["blocks"], 12, "{ended}");
+    for slo in summary["slos"].as_array().expect("SLOs") {
+        assert_eq!(slo["verdict"], "pass", "{ended}");
+    }
+
+    // Every response has been classified as the cache counted it.
+    let (mut hits, mut misses) = (0.0, 0.0);
+    for phase in summary["phases"].as_array().expect("phases") {
+        for row in phase["requests"].as_array().expect("rows").iter().filter(|row| !row["cache"].is_null()) {
+            hits += number(&row["cache"]["hits"]);
+            misses += number(&row["cache"]["misses"]) + number(&row["cache"]["collapsed"]);
+        }
+    }
+    let counted = get(&format!("{}/lab/stats", lab.url()));
+    let cache = &counted["cache"];
+    assert_eq!((hits, misses), (number(&cache["hits"]), number(&cache["misses"])), "{counted} {ended}");
+
+    assert!(ended.stdout.contains("experiment items"), "{ended}");
+    assert!(
+        ended.read("run.md").contains("### Experiment items") && ended.read("run.html").contains("Hit ratio over time")
+    );
+    let file = ended.folder().join("run.loadr");
+    let again = Program::new(["report".as_ref(), file.as_os_str()]).arg("--json").run();
+    let again: Value = serde_json::from_str(&again.stdout).expect("JSON");
+    assert_eq!(again["experiments"], summary["experiments"], "a report of the file says the same");
+}
+
+#[test]
+fn what_cannot_be_an_experiment_is_said_before_the_run() {
+    let head = "import \"std/cache\" as cache;\ntarget(\"http://127.0.0.1:9\");\n";
+    let request = "request: |key| get(`/${key}`)";
+    for (script, expected) in [
+        (format!("cache::experiment(\"x\", #{{ keys: zipf(9, 0.9), {request} }});"), "no key is ever cold"),
+        (
+            format!("cache::experiment(\"x\", #{{ keys: 7, {request}, purge: get(\"/p\") }});"),
+            "`keys` takes a generator of keys; found the number 7",
+        ),
+        (
+            format!("cache::experiment(\"x\", #{{ keys: zipf(9, 0.9), {request}, purges: get(\"/p\") }});"),
+            "there is no option `purges`",
+        ),
+        (
+            "phase(\"a\").run(get(\"/\")).iterations(1);\nslo(\"s\", #{ experiment: \"y\", hit_ratio: \"> 1%\" });".to_owned(),
+            "about an experiment `y`, which does not exist",
+        ),
+        (
+            "phase(\"a\").run(get(\"/\")).iterations(1);\ncache_experiment(\"y\", #{ request: \"GET /\", steady: \"b\" });"
+                .to_owned(),
+            "the experiment `y` has no phase `b`",
+        ),
+        ("phase(\"a\").run(get(\"/\")).users(1).during(1.s).ends_when(\"p95 settles\");".to_owned(), "can settle"),
+        ("phase(\"a\").run(get(`/${uuid().scrambled()}`)).iterations(1);".to_owned(), "`scrambled` is for keys"),
+    ] {
+        let ended = Program::run_of(&format!("{head}{script}")).run();
+        assert_eq!(ended.code, Some(104), "{script}: {ended}");
+        assert!(ended.stderr.contains(expected), "{script}: {ended}");
+    }
+}
