@@ -163,3 +163,16 @@ fn a_mistake_in_a_module_shows_the_way_to_it() {
     let shown = error.render(false).replace(&*folder.path().to_string_lossy(), "");
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn a_check_that_nobody_makes_is_no_condition() {
+    let script = |check: &str| {
+        format!(
+            "target(\"http://h\");\nlet page = get(\"/\").check(\"has a title\", |res| res.ok).save(\"id\", \"$.id\");\n\
+             phase(\"p\").run(page).users(1).during(1.s);\nslo(\"right\", #{{ \"check:{check}\": \"> 99%\" }});"
+        )
+    };
+    super::loaded(&script("has a title"), |loaded| assert_eq!(loaded.plan.slos.len(), 1));
+    super::loaded(&script("saved id"), |loaded| assert_eq!(loaded.plan.slos.len(), 1));
+    insta::assert_snapshot!(mistakes(&script("has titel")));
+}

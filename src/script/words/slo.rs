@@ -95,6 +95,7 @@ fn status(call: &Call<'_>, value: &Dynamic) -> Option<u16> {
 
 fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
     let quantity = match Quantity::parse(key) {
+        Ok(Some(Quantity::Check(name))) if never_checked(call, &name) => return None,
         Ok(Some(quantity)) => quantity,
         Ok(None) if is_metric(call, key) => Quantity::Custom(key.to_owned()),
         Ok(None) => {
@@ -129,6 +130,31 @@ fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
             );
         })
         .ok()
+}
+
+/// Reports a check that the script never makes. A name that is put together while it runs can be any.
+fn never_checked(call: &Call<'_>, name: &str) -> bool {
+    let sources = call.state.sources.borrow();
+    let mut known: Vec<String> = Vec::new();
+    for (word, prefix) in [("check(", ""), (".save(", "saved ")] {
+        let calls = sources.all().flat_map(|text| text.match_indices(word).map(|(at, _)| &text[at + word.len()..]));
+        for arguments in calls {
+            let Some((name, _)) = arguments.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"')) else {
+                return false;
+            };
+            known.push(format!("{prefix}{name}"));
+        }
+    }
+    let is_known = known.iter().any(|known| known == name);
+    if !is_known {
+        let help = match known.as_slice() {
+            [] => format!("count one: `check({name:?}, res.ok)`, or `.check({name:?}, |res| res.ok)` of a request"),
+            _ => suggest(name, known.iter().map(String::as_str), "check"),
+        };
+        let problem = Problem::at(&call.place(), format!("the script makes no check `{name}`"));
+        call.problem(problem.label("this would select nothing").help(help));
+    }
+    !is_known
 }
 
 /// Whether the script names a metric of its own so: in `count`, `gauge` or `timing`, as a text.
