@@ -15,6 +15,9 @@ use crate::{
 
 /// What `loadr ab` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr ab mix.rhai --target-a http://127.0.0.1:8080 --target-b http://127.0.0.1:8081\n  \
+    loadr ab mix.rhai --target-a http://127.0.0.1:8080 --target-b http://127.0.0.1:8081 --pairs 20 --results ab/")]
 pub(super) struct Args {
     /// The scenario; it takes its target from env("TARGET")
     #[arg(value_name = "SCRIPT")]

@@ -14,6 +14,10 @@ use crate::{
 
 /// What `loadr history` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    loadr history runs/\n  \
+    loadr history runs/ --last 30 --html history.html\n  \
+    loadr history runs/ --fail-on-regression")]
 pub(super) struct Args {
     /// A folder of run files, or run files
     #[arg(value_name = "DIR", required = true)]
