@@ -28,6 +28,44 @@ pub struct Experiment {
     pub steady: Option<String>,
     /// The phase of blocks of pairs.
     pub pairs: Option<String>,
+    /// The phase that looks when entries expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<TtlPart>,
+    /// The phase that asks for an absent key many times at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stampede: Option<StampedePart>,
+    /// Phases with different numbers of keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub working_set: Vec<SizePart>,
+}
+
+/// When entries expire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TtlPart {
+    /// The phase.
+    pub phase: String,
+    /// The lifetime that is expected, in nanoseconds.
+    pub expected_ns: u64,
+}
+
+/// Many requests of an absent key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StampedePart {
+    /// The phase.
+    pub phase: String,
+    /// How many at once.
+    pub at_once: u64,
+}
+
+/// A number of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SizePart {
+    /// The number.
+    pub keys: u64,
+    /// The phase that is measured.
+    pub phase: String,
+    /// The phase before it, which fills the cache.
+    pub fill: Option<String>,
 }
 
 impl Experiment {
@@ -39,7 +77,11 @@ impl Experiment {
 
     /// Every phase it names.
     pub fn phases(&self) -> impl Iterator<Item = &str> {
-        self.traffic().map(|(_, phase)| phase).chain(self.pairs.as_deref())
+        let ttl = self.ttl.as_ref().map(|part| part.phase.as_str());
+        let stampede = self.stampede.as_ref().map(|part| part.phase.as_str());
+        let sizes = self.working_set.iter().flat_map(|part| [Some(part.phase.as_str()), part.fill.as_deref()]);
+        let traffic = self.traffic().map(|(_, phase)| phase);
+        traffic.chain(self.pairs.as_deref()).chain(ttl).chain(stampede).chain(sizes.flatten())
     }
 }
 

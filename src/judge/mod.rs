@@ -26,7 +26,7 @@ pub use condition::QUANTITIES;
 pub use estimate::percentile_widening;
 pub use evaluate::{SloResult, Verdict, evaluate, holds_now};
 pub use exit::{Ending, ExitCode, exit_code};
-pub use experiment::{Experiment, has_settled, speedup};
+pub use experiment::{Experiment, SizePart, StampedePart, TtlPart, has_settled, speedup};
 pub use figure::{Figure, Unit, percent_word};
 pub use history::{RUNS_MIN, RunFigure, Shift, Trend, run_figures, trends};
 pub use pairs::{PAIRS_MIN, compare_pairs};

@@ -108,6 +108,18 @@ pub enum Generator {
 }
 
 impl Generator {
+    /// The same law over another number of keys, where it draws keys from 1 on and from no other generator.
+    pub fn resized(&self, keys: u64) -> Option<Self> {
+        Some(match *self {
+            Self::Zipf { s, .. } => Self::Zipf { n: keys, s },
+            Self::Latest { s, .. } => Self::Latest { n: keys, s },
+            Self::HotSet { hot_fraction, hot_share, .. } => Self::HotSet { n: keys, hot_fraction, hot_share },
+            Self::Scan(_) => Self::Scan(keys),
+            Self::Int(1, _) => Self::Int(1, i64::try_from(keys).ok()?),
+            _ => return None,
+        })
+    }
+
     /// How many keys it draws from, where it draws keys from 1 on.
     pub const fn keys(&self) -> Option<u64> {
         match *self {

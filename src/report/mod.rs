@@ -41,8 +41,8 @@ pub use progress::{ProgressView, progress_line};
 pub use summary::{
     CacheSummary, CheckSummary, CoursePoint, CustomSummary, EffectiveSummary, ExampleSummary, ExcerptSummary,
     ExemplarSummary, ExperimentSummary, FailureSummary, Latency, MessageSummary, MixSummary, NeedSummary,
-    NegotiatedSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, SloSummary, SpeedupSummary, Summary,
-    SummaryInput, TimelinePoint, phase_views,
+    NegotiatedSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, SizeSummary, SloSummary, SpeedupSummary,
+    StampedeSummary, Summary, SummaryInput, TimelinePoint, TtlSummary, WorkingSetSummary, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

@@ -86,6 +86,65 @@ fn an_experiment_says_what_the_cache_counts_itself() {
     assert_eq!(again["experiments"], summary["experiments"], "a report of the file says the same");
 }
 
+/// An experiment of these parts alone.
+fn parts(options: &str) -> String {
+    format!(
+        r#"
+        import "std/cache" as cache;
+        let shop = target(env("TARGET"));
+        cache::experiment("items", #{{
+            keys: zipf(400, 0.99), request: |key| get(`/api/items/${{key}}`), purge: request("PURGE", "/cache"),
+            calibrate: (), cold: (), steady: (), pairs: (), {options}
+        }});"#
+    )
+}
+
+#[test]
+fn lifetimes_and_stampedes_are_found() {
+    for coalesce in [false, true] {
+        let options = LabOptions {
+            origin_delay: Duration::from_millis(60),
+            cache_ttl: Duration::from_secs(1),
+            coalesce,
+            ..LabOptions::default()
+        };
+        let lab = TestLab::with(options);
+        let ended = Program::run_against(&parts("warm: (), ttl: 1.s, stampede: 6, stampedes: 5"), &lab.url()).run();
+        assert_eq!(ended.code, Some(0), "{ended}");
+        let found = &ended.figures().0["experiments"][0];
+        let ttl = &found["ttl"];
+        assert!(ttl["hits"].as_u64() > Some(10) && ttl["misses"].as_u64() > Some(10), "{ended}");
+        // An age is told when the request leaves; it is looked up a little later.
+        assert!(number(&ttl["alive_us"]) <= 1_010_000.0 && number(&ttl["dead_us"]) >= 800_000.0, "{ended}");
+        assert_eq!(ttl["sliding"], false, "{ended}");
+        let stampede = &found["stampede"];
+        assert_eq!((&stampede["rounds"], &stampede["at_once"]), (&5.into(), &6.into()), "{ended}");
+        let coalesced = number(&stampede["coalesced"]);
+        assert!(if coalesce { coalesced > 0.9 } else { coalesced < 0.3 }, "{ended}");
+        assert!(
+            ended.stdout.contains("entries hit up to an age of") && ended.stdout.contains("stampede: of 6"),
+            "{ended}"
+        );
+    }
+}
+
+#[test]
+fn the_size_of_the_cache_is_found() {
+    let options = LabOptions {
+        origin_delay: Duration::from_millis(1),
+        cache_capacity: std::num::NonZeroUsize::new(60).expect("some"),
+        ..LabOptions::default()
+    };
+    let lab = TestLab::with(options);
+    let sizes = parts("warm: 3.s, settles: \"2s\", rate: 500.per_second, working_set: [30, 400], size_time: 4.s");
+    let ended = Program::run_against(&sizes, &lab.url()).args(["--seed", "3"]).run();
+    assert!(matches!(ended.code, Some(0 | 97)), "{ended}");
+    let found = &ended.figures().0["experiments"][0]["working_set"];
+    let capacity = number(&found["capacity"]);
+    assert!((35.0..100.0).contains(&capacity), "{capacity} for 60; {ended}");
+    assert_eq!(found["at_least"], false, "{ended}");
+}
+
 #[test]
 fn what_cannot_be_an_experiment_is_said_before_the_run() {
     let head = "import \"std/cache\" as cache;\ntarget(\"http://127.0.0.1:9\");\n";

@@ -435,7 +435,13 @@ let cached = get("/api/items/2").name("cached").classify(cache_status());
 phase("cold").run(cached).rate(100.per_second).during(200.ms);
 phase("steady").run(cached).rate(100.per_second).during(500.ms);
 phase("pairs").run(flow("block", |vu| paired("it", vu.iteration, 20.ms, 1.ms))).iterations(20);
-cache_experiment("it", #{ request: "cached", keys: uniform(1), cold: "cold", steady: "steady", pairs: "pairs" });
+let ages = flow("ages", |vu| { timing("it age of hits", 1.s); timing("it age of misses", 3.s); });
+phase("ages").run(ages).iterations(5);
+phase("crowd").run(get("/api/items/3").name("it stampede").classify(cache_status())).iterations(4);
+cache_experiment("it", #{
+    request: "cached", keys: uniform(1), cold: "cold", steady: "steady", pairs: "pairs",
+    ttl: ["ages", 2.s], stampede: ["crowd", 2], working_set: [[1, "steady", "cold"]],
+});
 slo("fast", #{ p50: "< 1s" });
 slo("pays", #{ experiment: "it", p95: "< 5ms" });
 note("a note");

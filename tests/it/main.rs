@@ -26,6 +26,7 @@ mod main_job;
 mod metrics;
 mod output;
 mod proxies;
+mod real_caches;
 mod real_servers;
 mod run_file;
 mod same_traffic;

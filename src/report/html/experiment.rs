@@ -46,12 +46,23 @@ fn view(experiment: &ExperimentSummary) -> ExperimentView {
     if experiment.effective.iter().filter(|row| row.p50_us.is_some()).count() > 2 {
         charts.push(effective_chart(experiment));
     }
+    if let Some(working_set) = experiment.working_set.as_ref().filter(|it| it.sizes.len() > 2) {
+        charts.push(working_set_chart(working_set));
+    }
     ExperimentView {
         name: clean_text(&experiment.name),
         request: clean_text(&experiment.request),
         charts,
-        tables: [ratios(experiment), times(experiment), effective(experiment)].into_iter().flatten().collect(),
-        needs: experiment.needs.iter().map(|need| clean_text(&need_text(need))).collect(),
+        tables: [ratios(experiment), times(experiment), effective(experiment), sizes(experiment)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        needs: experiment
+            .lines()
+            .iter()
+            .map(|line| clean_text(line))
+            .chain(experiment.needs.iter().map(|need| clean_text(&need_text(need))))
+            .collect(),
         warnings: experiment.warnings.iter().map(|warning| clean_text(warning)).collect(),
     }
 }
@@ -118,6 +129,43 @@ fn effective(experiment: &ExperimentSummary) -> Option<TableView> {
         head: head(&["at a hit ratio of", "mean", "p50", "p95", "p99"]),
         rows: experiment.effective.iter().map(row).collect(),
     })
+}
+
+fn sizes(experiment: &ExperimentSummary) -> Option<TableView> {
+    let working_set = experiment.working_set.as_ref()?;
+    let ratio = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), percent);
+    let row = |size: &crate::report::SizeSummary| {
+        let interval = match (size.low, size.high) {
+            (Some(low), Some(high)) => format!("{}…{}", percent(low), percent(high)),
+            _ => String::new(),
+        };
+        vec![size.keys.to_string(), ratio(size.hit_ratio), interval, ceiling_text(size.ceiling), ratio(size.fitted)]
+    };
+    Some(TableView {
+        head: head(&["keys", "hit ratio", "95 % interval", "ceiling", "fitted"]),
+        rows: working_set.sizes.iter().map(row).collect(),
+    })
+}
+
+fn working_set_chart(working_set: &crate::report::WorkingSetSummary) -> Chart {
+    let line = |name: &str, color: &'static str, of: fn(&crate::report::SizeSummary) -> Option<f64>| Line {
+        name: name.to_owned(),
+        color,
+        points: working_set.sizes.iter().map(|size| (size.keys as f64, of(size))).collect(),
+        is_steps: false,
+    };
+    let all = [
+        line("hit ratio", "ok", |size| size.hit_ratio),
+        line("fitted", "service", |size| size.fitted),
+        line("ceiling", "asked", |size| size.ceiling),
+    ];
+    let keys: Vec<f64> = working_set.sizes.iter().map(|size| size.keys as f64).collect();
+    let x = Axis { name: "keys", scale: Scale::magnitude(keys.into_iter()), label: number_label };
+    let y = Axis { name: "hit ratio", scale: Scale::Linear(0.0, 1.0), label: share_label };
+    Chart {
+        title: "Hit ratio by number of keys".to_owned(),
+        svg: lines("the hit ratio by number of keys", &x, &y, &all),
+    }
 }
 
 fn share_label(share: f64) -> String {

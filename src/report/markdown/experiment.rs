@@ -43,6 +43,10 @@ pub(super) fn section(page: &mut String, experiment: &ExperimentSummary) {
         }
         page.push('\n');
     }
+    sizes(page, experiment);
+    for line in experiment.lines() {
+        let _ = writeln!(page, "- {}", text(&line));
+    }
     for need in &experiment.needs {
         let _ = writeln!(page, "- {}", text(&need_text(need)));
     }
@@ -80,6 +84,27 @@ fn times(page: &mut String, experiment: &ExperimentSummary) {
             }
             _ => NOTHING.to_owned(),
         });
+    }
+    page.push('\n');
+}
+
+fn sizes(page: &mut String, experiment: &ExperimentSummary) {
+    let Some(working_set) = &experiment.working_set else { return };
+    page.push_str("| keys | hit ratio | 95 % interval | ceiling | fitted |\n|--:|--:|---|--:|--:|\n");
+    let ratio = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), percent);
+    for size in &working_set.sizes {
+        let interval = match (size.low, size.high) {
+            (Some(low), Some(high)) => format!("{}…{}", percent(low), percent(high)),
+            _ => String::new(),
+        };
+        let _ = writeln!(
+            page,
+            "| {} | {} | {interval} | {} | {} |",
+            size.keys,
+            ratio(size.hit_ratio),
+            ceiling_text(size.ceiling),
+            ratio(size.fitted),
+        );
     }
     page.push('\n');
 }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{CacheSummary, Latency};
+use super::{
+    CacheSummary, Latency, StampedeSummary, TtlSummary, WorkingSetSummary,
+    experiment_parts::{stampede, ttl, working_set},
+};
 use crate::{
     clock::MICROSECOND,
     judge::{CacheCounts, Condition, Experiment, Op, PhaseView, Quantity, Slo, counts_as_hit, percent_word, speedup},
@@ -42,6 +45,12 @@ pub struct ExperimentSummary {
     pub effective: Vec<EffectiveSummary>,
     /// The hit ratio that a target of the latency needs.
     pub needs: Vec<NeedSummary>,
+    /// At which age entries expire.
+    pub ttl: Option<TtlSummary>,
+    /// What becomes of many requests of an absent key.
+    pub stampede: Option<StampedeSummary>,
+    /// The hit ratio by the number of keys.
+    pub working_set: Option<WorkingSetSummary>,
     /// What makes its figures doubtful.
     pub warnings: Vec<String>,
 }
@@ -169,8 +178,19 @@ impl ExperimentSummary {
         summary.miss_us = Latency::estimate(&arms.miss, &none, &[]);
         summary.effective = arms.effective(summary.steady().and_then(|part| part.cache.hit_ratio));
         summary.needs = arms.needs(&experiment.name, slos);
+        summary.ttl = ttl(experiment, phases);
+        summary.stampede = stampede(experiment, phases);
+        summary.working_set = working_set(experiment, phases);
         summary.warnings = warnings(experiment, &summary, &pairs, phases);
         summary
+    }
+
+    /// What is said of it in a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let ttl = self.ttl.as_ref().map(TtlSummary::text);
+        let stampede = self.stampede.as_ref().map(StampedeSummary::text);
+        let working_set = self.working_set.as_ref().map(WorkingSetSummary::text);
+        ttl.into_iter().chain(stampede).chain(working_set).collect()
     }
 
     /// The steady part.
@@ -335,6 +355,18 @@ fn warnings(
         if let Some(drift) = drift_of_ratio(summary) {
             warnings.push(drift);
         }
+    }
+    if let Some(ttl) = summary.ttl.as_ref().filter(|ttl| ttl.is_unexpected()) {
+        warnings.push(format!("{}: is another cache in between, or was an entry evicted?", ttl.text()));
+    }
+    if let (Some(dead), Some(steady)) = (summary.ttl.as_ref().and_then(|ttl| ttl.dead_us), experiment.steady.as_deref())
+        && let Some(view) = phases.iter().find(|phase| phase.name == steady)
+        && dead * MICROSECOND < view.duration
+    {
+        warnings.push(
+            "steady: entries expire within the phase: its misses are those of expiry too, not of the keys alone"
+                .to_owned(),
+        );
     }
     warnings.extend(drift_of_pairs(pairs));
     if let (Some(hit), Some(miss)) = (summary.hit_us.p50, summary.miss_us.p50)

@@ -7,6 +7,7 @@ mod connections;
 mod custom;
 mod exchanges;
 mod experiment;
+mod experiment_parts;
 mod latency;
 mod rows;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use cache::CacheSummary;
 pub use custom::CustomSummary;
 pub use exchanges::{ExampleSummary, ExcerptSummary, ExemplarSummary};
 pub use experiment::{CoursePoint, EffectiveSummary, ExperimentSummary, NeedSummary, PartSummary, SpeedupSummary};
+pub use experiment_parts::{SizeSummary, StampedeSummary, TtlSummary, WorkingSetSummary};
 pub use latency::Latency;
 use serde::Serialize;
 pub use timeline::TimelinePoint;

@@ -22,6 +22,10 @@ pub(super) fn section(page: &mut Page, experiment: &ExperimentSummary) {
     ratios(page, experiment);
     times(page, experiment);
     effective(page, experiment);
+    sizes(page, experiment);
+    for line in experiment.lines() {
+        page.prose(2, Tone::Plain, &clean(&line));
+    }
     for need in &experiment.needs {
         page.prose(2, Tone::Plain, &clean(&need_text(need)));
     }
@@ -108,6 +112,22 @@ fn effective(page: &mut Page, experiment: &ExperimentSummary) {
         let time = |value: Option<u64>| plain(value.map_or_else(|| NOTHING.to_owned(), us));
         let mean = plain(us(row.mean_us.round() as u64));
         table.row(0, &name, tone, vec![mean, time(row.p50_us), time(row.p95_us), time(row.p99_us)]);
+    }
+    table.write(page, 2);
+}
+
+fn sizes(page: &mut Page, experiment: &ExperimentSummary) {
+    let Some(working_set) = &experiment.working_set else { return };
+    let columns = [right("HIT RATIO", 0), right("95% INTERVAL", 1), right("CEILING", 2), right("FITTED", 3)];
+    let mut table = Table::new("KEYS", &columns);
+    let ratio = |value: Option<f64>| plain(value.map_or_else(|| NOTHING.to_owned(), percent));
+    for size in &working_set.sizes {
+        let interval = match (size.low, size.high) {
+            (Some(low), Some(high)) => format!("{}…{}", percent(low), percent(high)),
+            _ => String::new(),
+        };
+        let cells = vec![ratio(size.hit_ratio), plain(interval), plain(ceiling_text(size.ceiling)), ratio(size.fitted)];
+        table.row(0, &size.keys.to_string(), Tone::Plain, cells);
     }
     table.write(page, 2);
 }

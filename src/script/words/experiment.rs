@@ -14,11 +14,12 @@ use super::{
     phase::PhaseHandle,
 };
 use crate::{
-    judge::Experiment,
+    judge::{Experiment, SizePart, StampedePart, TtlPart},
     plan::{Generator, GeneratorId, Problem, suggest},
     script::{
         Span,
         call::{Call, describe},
+        quantity::nanos,
         run::{Failed, Shared},
         top_level::Poison,
     },
@@ -27,6 +28,8 @@ use crate::{
 
 /// Parts that a phase can play.
 const PARTS: &[&str] = &["cold", "warm", "steady", "pairs"];
+/// Parts that say more than their phase.
+const FURTHER: &[&str] = &["ttl", "stampede", "working_set"];
 
 pub(in crate::script) const WORDS: &[Word] = &[
     Word {
@@ -100,8 +103,32 @@ fn experiment(call: &Call<'_>, name: String, parts: &Map) -> Option<Experiment> 
                     _ => &mut made.pairs,
                 } = Some(phase);
             }
+            "ttl" => {
+                let [phase, expected] = pair(call, key, value)?;
+                let expected_ns = nanos(call.duration(&expected)?);
+                made.ttl = Some(TtlPart { phase: phase_name(call, &phase)?, expected_ns });
+            }
+            "stampede" => {
+                let [phase, at_once] = pair(call, key, value)?;
+                made.stampede =
+                    Some(StampedePart { phase: phase_name(call, &phase)?, at_once: call.count(&at_once, 2)? });
+            }
+            "working_set" => {
+                for size in call.array(value.clone(), "a list of [keys, phase, phase that fills]")? {
+                    let parts = call.array(size, "a list of [keys, phase, phase that fills]")?;
+                    let [keys, phase, fill] = parts.as_slice() else {
+                        return call.mismatch("a list of [keys, phase, phase that fills]", value);
+                    };
+                    let fill = if fill.is_unit() { None } else { Some(phase_name(call, fill)?) };
+                    made.working_set.push(SizePart {
+                        keys: call.count(keys, 1)?,
+                        phase: phase_name(call, phase)?,
+                        fill,
+                    });
+                }
+            }
             other => {
-                let known = ["request", "keys"].into_iter().chain(PARTS.iter().copied());
+                let known = ["request", "keys"].into_iter().chain(PARTS.iter().chain(FURTHER).copied());
                 call.problem(
                     Problem::at(&call.place(), format!("an experiment has no part `{other}`"))
                         .help(suggest(other, known, "part")),
@@ -116,6 +143,13 @@ fn experiment(call: &Call<'_>, name: String, parts: &Map) -> Option<Experiment> 
         );
     }
     (call.mistakes() == before).then_some(made)
+}
+
+/// A phase and what goes with it.
+fn pair(call: &Call<'_>, part: &str, value: &Dynamic) -> Option<[Dynamic; 2]> {
+    let expected = format!("`{part}: [phase, …]`, a list of two");
+    let items = call.array(value.clone(), &expected)?;
+    <[Dynamic; 2]>::try_from(items).ok().or_else(|| call.mismatch(&expected, value))
 }
 
 /// A phase, or its name.

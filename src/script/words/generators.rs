@@ -202,6 +202,21 @@ pub(super) const WORDS: &[Word] = &[
         |call, _, args| give(call, call.number(&args[0]).map(|mean| Generator::Exponential { mean })),
     ),
     Word {
+        name: "resized",
+        on: OnGenerator,
+        form: Written,
+        takes: "n: int",
+        gives: "Generator",
+        usage: "`zipf(10_000, 0.99).resized(500)`",
+        about: "The same law over another number of keys.",
+        stages: super::Stages::Plan,
+        run: Run::Checked(|call, receiver, args| {
+            let GeneratorHandle(of) = this(&receiver);
+            let Some(n) = call.count(&args[0], 1) else { return receiver };
+            resized(call, of, n).map_or(receiver, |id| Dynamic::from(GeneratorHandle(id)))
+        }),
+    },
+    Word {
         name: "scrambled",
         on: OnGenerator,
         form: Written,
@@ -241,6 +256,28 @@ pub(super) const WORDS: &[Word] = &[
         }),
     },
 ];
+
+/// A generator of the same law over `n` keys; a scrambled one is scrambled anew.
+fn resized(call: &Call<'_>, of: GeneratorId, n: u64) -> Option<GeneratorId> {
+    let known = call.state.plan.borrow().generators.get(of.index()).cloned()?;
+    let made = match known {
+        Generator::Scrambled { of, .. } => {
+            let of = resized(call, of, n)?;
+            Some(Generator::Scrambled { of, n })
+        }
+        ref other => other.resized(n),
+    };
+    match made {
+        Some(generator) => Some(call.state.add_generator(generator, &call.place())),
+        None => {
+            call.wrong(
+                "`resized` is for keys: `zipf`, `hot_set`, `latest`, `scan`, `uniform`",
+                "leave it out: other values have no number of keys",
+            );
+            None
+        }
+    }
+}
 
 fn timestamp(call: &Call<'_>, form: Option<&Dynamic>) -> Option<TimestampForm> {
     let Some(form) = form else { return Some(TimestampForm::Milliseconds) };
