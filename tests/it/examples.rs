@@ -62,6 +62,23 @@ fn users_are_accounts_of_a_file() {
 }
 
 #[test]
+fn a_cache_is_experimented_with() {
+    let options = LabOptions {
+        origin_delay: std::time::Duration::from_millis(5),
+        cache_ttl: std::time::Duration::from_secs(2),
+        ..LabOptions::default()
+    };
+    let lab = TestLab::with(options);
+    let ended = run("cache", &lab, &["LENGTH=1s", "WARM=1s", "STEADY=1s"]);
+    assert_went_well(&ended);
+    let found = &ended.figures().0["experiments"][0];
+    assert_eq!(found["blocks"], 20, "{ended}");
+    assert!(found["speedup"][0]["ratio_low"].as_f64() > Some(1.0), "{ended}");
+    assert!(found["ttl"]["misses"].as_u64() > Some(5), "{ended}");
+    assert_eq!(found["working_set"]["sizes"].as_array().map(Vec::len), Some(3), "{ended}");
+}
+
+#[test]
 fn tokens_are_renewed_when_they_expire() {
     let lab = TestLab::start();
     let ended = run("refresh", &lab, &["LENGTH=1500ms"]);
