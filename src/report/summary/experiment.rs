@@ -5,20 +5,19 @@ use serde::Serialize;
 use super::{
     CacheSummary, Latency, StampedeSummary, TtlSummary, WorkingSetSummary,
     experiment_parts::{stampede, ttl, working_set},
+    experiment_warnings::warnings,
 };
 use crate::{
     clock::MICROSECOND,
     judge::{CacheCounts, Condition, Experiment, Op, PhaseView, Quantity, Slo, counts_as_hit, percent_word, speedup},
     measure::{Distribution, Kind, Pair, Share},
-    stats::{CONFIDENCE, Mixture, Popularity, samples_to_show, theil_sen, wilson},
+    stats::{CONFIDENCE, Mixture, Popularity, samples_to_show, wilson},
 };
 
 /// Percentiles that hits and misses are compared at, in parts per million.
 const PERCENTILES: [u32; 3] = [500_000, 950_000, 990_000];
 /// Hit ratios that the table of effective latencies has.
 const RATIOS: [f64; 7] = [0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0];
-/// Fewer samples of a class than this are scarce.
-const SCARCE: u64 = 100;
 
 /// What an experiment found. Durations are in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -321,100 +320,4 @@ fn speedup_summary(pairs: &crate::measure::Pairs, name: &str, ppm: u32) -> Speed
         saved_high_us: contrast.map(|it| us(it.difference.high)),
         needed: contrast.is_none().then(|| samples_to_show(ppm)),
     }
-}
-
-fn warnings(
-    experiment: &Experiment,
-    summary: &ExperimentSummary,
-    pairs: &[Pair],
-    phases: &[PhaseView<'_>],
-) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for part in &summary.parts {
-        warnings.extend(part.cache.warnings().into_iter().map(|warning| format!("{}: {warning}", part.part)));
-        if let Some(why) = &part.cache.withheld {
-            warnings.push(format!("{}: no hit ratio: {why}", part.part));
-        }
-    }
-    if let Some(steady) = summary.steady().filter(|part| part.cache.withheld.is_none()) {
-        for (class, n) in [("hits", steady.cache.hits), ("misses", steady.cache.misses)] {
-            if n < SCARCE {
-                warnings.push(format!(
-                    "steady: only {n} {class}: their percentiles are withheld or wide; measure for longer"
-                ));
-            }
-        }
-        if let (Some(low), Some(ceiling)) = (steady.cache.low, steady.ceiling)
-            && low > ceiling + 0.01
-        {
-            warnings.push(
-                "steady: the hit ratio is above what these keys allow: others use the cache, or it was not empty at first"
-                    .to_owned(),
-            );
-        }
-        if let Some(drift) = drift_of_ratio(summary) {
-            warnings.push(drift);
-        }
-    }
-    if let Some(ttl) = summary.ttl.as_ref().filter(|ttl| ttl.is_unexpected()) {
-        warnings.push(format!("{}: is another cache in between, or was an entry evicted?", ttl.text()));
-    }
-    if let (Some(dead), Some(steady)) = (summary.ttl.as_ref().and_then(|ttl| ttl.dead_us), experiment.steady.as_deref())
-        && let Some(view) = phases.iter().find(|phase| phase.name == steady)
-        && dead * MICROSECOND < view.duration
-    {
-        warnings.push(
-            "steady: entries expire within the phase: its misses are those of expiry too, not of the keys alone"
-                .to_owned(),
-        );
-    }
-    warnings.extend(drift_of_pairs(pairs));
-    if let (Some(hit), Some(miss)) = (summary.hit_us.p50, summary.miss_us.p50)
-        && hit >= miss
-    {
-        warnings.push("a hit is no quicker than a miss: does the class say what it seems to?".to_owned());
-    }
-    for phase in phases.iter().filter(|phase| experiment.phases().any(|name| name == phase.name)) {
-        for (text, n) in &phase.figures.custom.counts {
-            if let Some(what) = text.strip_prefix(&format!("{}: ", experiment.name)) {
-                warnings.push(format!("{n} × {what}"));
-            }
-        }
-    }
-    warnings
-}
-
-/// The hit ratio of the steady phase still moves.
-fn drift_of_ratio(summary: &ExperimentSummary) -> Option<String> {
-    let points: Vec<(f64, f64)> = summary
-        .course
-        .iter()
-        .filter(|point| point.part == "steady")
-        .map(|point| (point.start_s as f64, point.hit_ratio))
-        .collect();
-    let (first, last) = (points.first()?.0, points.last()?.0);
-    let slope = theil_sen(&points, CONFIDENCE).filter(|_| points.len() >= 8)?;
-    let moved = slope.value * (last - first);
-    // Less than two points matter to nobody.
-    (slope.low * slope.high > 0.0 && moved.abs() > 0.02).then(|| {
-        format!("steady: the hit ratio still moves, by {:+.1} points over the phase: warm up for longer", moved * 100.0)
-    })
-}
-
-/// Blocks that get slower or quicker: the pairs bear it, but the environment was not steady.
-fn drift_of_pairs(pairs: &[Pair]) -> Option<String> {
-    let points: Vec<(f64, f64)> = pairs
-        .iter()
-        .enumerate()
-        .filter_map(|(at, pair)| Some((at as f64, pair.base.quantile(500_000)? as f64)))
-        .collect();
-    let slope = theil_sen(&points, CONFIDENCE).filter(|_| points.len() >= 8)?;
-    let middle = points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64;
-    let moved = slope.value * (points.len() - 1) as f64 / middle;
-    (slope.low * slope.high > 0.0 && moved.abs() > 0.1).then(|| {
-        format!(
-            "pairs: misses drift by {:+.0}% from the first block to the last; the ratio allows for that, the times do not",
-            moved * 100.0
-        )
-    })
 }

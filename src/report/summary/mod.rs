@@ -8,6 +8,7 @@ mod custom;
 mod exchanges;
 mod experiment;
 mod experiment_parts;
+mod experiment_warnings;
 mod latency;
 mod rows;
 #[cfg(test)]
