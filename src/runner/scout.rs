@@ -57,6 +57,7 @@ impl ScriptOptions {
             env,
             allow_read: self.allow_read.clone(),
             data_cache: Arc::new(DataCache::default()),
+            secrets: Redactor::default(),
             slice: self.slice,
         }
     }

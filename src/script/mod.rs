@@ -67,6 +67,9 @@ pub struct LoadOptions {
     pub allow_read: Vec<PathBuf>,
     /// Data files that were read already. Give the workers of one process the same.
     pub data_cache: Arc<DataCache>,
+    /// Where the script's secrets are known. Give the workers of one process the same: what one of them may not show,
+    /// another may not either.
+    pub secrets: Redactor,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
 }
@@ -231,7 +234,7 @@ fn failed(state: &ScriptState) -> LoadError {
     // In the order of the script, so that a reader goes through it once.
     let key = |at: &Option<Place>| at.as_ref().map_or((1, 0, 0), |at| (0, at.line, at.column));
     problems.sort_by_key(|problem| key(&problem.at));
-    LoadError { problems, sources: state.sources.borrow().clone(), redactor: state.redactor.borrow().clone() }
+    LoadError { problems, sources: state.sources.borrow().clone(), redactor: state.redactor.clone() }
 }
 
 fn base64(bytes: &[u8]) -> String {

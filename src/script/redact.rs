@@ -1,6 +1,9 @@
 //! Takes secrets out of text, in every form in which loadr itself may have written them.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use crate::plan::{Escape, escape};
 
@@ -10,38 +13,48 @@ const SECRET_CHARS_MIN: usize = 4;
 /// Less of the start of a secret is not told from ordinary text.
 const SECRET_START_CHARS_MIN: usize = 3;
 
-/// The values of all `secret(…)` of a script. Plain data: clone it to wherever text leaves the program.
+/// The values of all `secret(…)` of a script. Clone it to wherever text leaves the program: a clone knows every secret
+/// that any of them is told of, also later and on another thread, for closures ask for theirs while the run goes on.
 #[derive(Clone, Default)]
-pub struct Redactor(Vec<String>);
+pub struct Redactor(Arc<RwLock<Vec<String>>>);
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Redactor({} secrets)", self.0.len())
+        write!(f, "Redactor({} forms)", self.read(<[String]>::len))
     }
 }
 
 impl Redactor {
+    /// A list of texts is whole whatever happened to who wrote it last.
+    fn read<R>(&self, look: impl FnOnce(&[String]) -> R) -> R {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// From now on `secret` is taken out: as it is, percent-encoded, in JSON, HTML and Rust's quotes, and in base64,
     /// also where it is a part of what was encoded.
-    pub fn add(&mut self, secret: &str) {
-        if secret.chars().count() < SECRET_CHARS_MIN {
+    pub fn add(&self, secret: &str) {
+        // A closure may ask for the same one in each iteration.
+        if secret.chars().count() < SECRET_CHARS_MIN || self.read(|known| known.iter().any(|form| form == secret)) {
             return;
         }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for form in forms(secret) {
-            if !form.is_empty() && !self.0.contains(&form) {
-                self.0.push(form);
+            if !form.is_empty() && !known.contains(&form) {
+                known.push(form);
             }
         }
         // The longest first, so that no secret leaves the tail of one that starts alike.
-        self.0.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        known.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
     /// `text` with every secret replaced by `***`.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.0
-            .iter()
-            .filter(|form| text.contains(form.as_str()))
-            .fold(Cow::Borrowed(text), |text, form| Cow::Owned(text.replace(form.as_str(), "***")))
+        self.read(|known| {
+            known
+                .iter()
+                .filter(|form| text.contains(form.as_str()))
+                .fold(Cow::Borrowed(text), |text, form| Cow::Owned(text.replace(form.as_str(), "***")))
+        })
     }
 
     /// As [`Self::redact`], for a text of which the rest may have been cut off: the start of a secret at its end is
@@ -52,7 +65,7 @@ impl Redactor {
             let starts = form.char_indices().map(|(at, _)| at).skip(SECRET_START_CHARS_MIN);
             starts.filter(|&at| text.ends_with(&form[..at])).max()
         };
-        if let Some(bytes) = self.0.iter().filter_map(longest).max() {
+        if let Some(bytes) = self.read(|known| known.iter().filter_map(longest).max()) {
             text.truncate(text.len() - bytes);
             text.push_str("***");
         }
@@ -163,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_secret_goes_in_every_form() {
-        let mut redactor = Redactor::default();
+        let redactor = Redactor::default();
         redactor.add("p&ss\"word");
         for text in ["x p&ss\"word y", "q=p%26ss%22word", r#"{"p":"p&ss\"word"}"#, "Basic cCZzcyJ3b3Jk"] {
             let redacted = redactor.redact(text);
@@ -174,7 +187,7 @@ mod tests {
 
     #[test]
     fn base64_hides_no_secret_wherever_it_stands() {
-        let mut redactor = Redactor::default();
+        let redactor = Redactor::default();
         redactor.add("s3cret>>value??");
         for before in ["", "u", "us", "usr", "user"] {
             for after in ["", "x", "yz"] {
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn other_ways_of_writing_hide_no_secret() {
-        let mut redactor = Redactor::default();
+        let redactor = Redactor::default();
         redactor.add("a/b c&\"é'\n");
         for text in [
             "a%2fb%20c%26%22%c3%a9%27%0a",
@@ -213,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_cut_off_goes_too() {
-        let mut redactor = Redactor::default();
+        let redactor = Redactor::default();
         redactor.add("hunter2-löng");
         for (text, expected) in [
             ("key=hunter2-l", "key=***"),
@@ -230,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_secret_within_another_leaves_no_tail() {
-        let mut redactor = Redactor::default();
+        let redactor = Redactor::default();
         redactor.add("hunter");
         redactor.add("hunter2-long");
         assert_eq!(redactor.redact("a hunter2-long b"), "a *** b");

@@ -142,7 +142,7 @@ pub struct ScriptState {
     pub(super) closures: RefCell<Vec<Closure>>,
     pub(super) tables: RefCell<Vec<Arc<Table>>>,
     pub(super) sources: RefCell<Sources>,
-    pub(super) redactor: RefCell<Redactor>,
+    pub(super) redactor: Redactor,
     pub(super) env: Vec<(String, String)>,
     pub(super) folder: PathBuf,
     pub(super) allow_read: Vec<PathBuf>,
@@ -172,7 +172,7 @@ impl ScriptState {
             closures: RefCell::default(),
             tables: RefCell::default(),
             sources: RefCell::new(sources),
-            redactor: RefCell::default(),
+            redactor: options.secrets.clone(),
             env: options.env.clone(),
             folder,
             allow_read: options.allow_read.clone(),
@@ -241,13 +241,13 @@ impl ScriptState {
     }
 
     pub(super) fn print(&self, text: &str) {
-        let text = self.redactor.borrow().redact(text).into_owned();
+        let text = self.redactor.redact(text).into_owned();
         (self.printer.borrow())(&text);
     }
 
     /// Knows the values of `secret(…)`, to take them out of any text.
     pub fn redactor(&self) -> Redactor {
-        self.redactor.borrow().clone()
+        self.redactor.clone()
     }
 
     pub(super) fn problem(&self, problem: Problem) {

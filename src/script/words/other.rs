@@ -41,7 +41,7 @@ pub(super) const WORDS: &[Word] = &[
         stages: Both,
         run: Run::Checked(|call, _, args| {
             let Some((_, value)) = variable(call, &args) else { return Dynamic::from("") };
-            call.state.redactor.borrow_mut().add(&value.to_string());
+            call.state.redactor.add(&value.to_string());
             value
         }),
     },
