@@ -47,19 +47,23 @@ pub fn block_bootstrap(
                 }
             }
         }
-        let total: u64 = counts.iter().sum();
-        let rank = (u128::from(total) * u128::from(ppm)).div_ceil(u128::from(PPM)).max(1) as u64;
-        let mut below = 0;
-        let at = counts.iter().position(|&n| {
-            below += n;
-            below >= rank
-        });
-        quantiles.extend(at.map(|at| grid[at]));
+        quantiles.extend(at_nearest_rank(&counts, ppm).map(|at| grid[at]));
     }
     quantiles.sort_unstable();
     let tail = (1.0 - confidence) / 2.0;
     let cut = (quantiles.len() as f64 * tail) as usize;
     Some((*quantiles.get(cut)?, *quantiles.get(quantiles.len().checked_sub(cut + 1)?)?))
+}
+
+/// The place among ascending values, of which there are `counts`, where a quantile lies by nearest rank.
+pub(super) fn at_nearest_rank(counts: &[u64], ppm: u32) -> Option<usize> {
+    let total: u64 = counts.iter().sum();
+    let rank = (u128::from(total) * u128::from(ppm)).div_ceil(u128::from(PPM)).max(1) as u64;
+    let mut below = 0;
+    counts.iter().position(|&n| {
+        below += n;
+        below >= rank
+    })
 }
 
 /// How many blocks are alike: ten times the sum of the autocorrelations of `series` (a figure of each block) up to

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    PPM,
+    bootstrap::at_nearest_rank,
     difference::Estimate,
     special::{beta_reg, student_t},
 };
@@ -104,14 +104,7 @@ impl Arm {
                 counts[place] += n;
             }
         }
-        let total: u64 = counts.iter().sum();
-        let rank = (u128::from(total) * u128::from(ppm)).div_ceil(u128::from(PPM)).max(1) as u64;
-        let mut below = 0;
-        let at = counts.iter().position(|&n| {
-            below += n;
-            below >= rank
-        });
-        at.map_or(0.0, |at| self.grid[at] as f64)
+        at_nearest_rank(&counts, ppm).map_or(0.0, |at| self.grid[at] as f64)
     }
 }
 

@@ -1,26 +1,12 @@
 //! nginx: a server that others wrote, with keep-alive limits of its own.
 
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tempfile::TempDir;
+use crate::harness::{Ended, Nginx, Program, until};
 
-use crate::harness::{Ended, Program, until};
-
-/// Where distributions put it; not all of them in the path of users.
-const PROGRAMS: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
-/// Between asking for a free port and taking it, somebody else may take it.
-const TRIES: usize = 5;
-
-#[derive(Debug)]
-struct Nginx {
-    child: Child,
-    addr: SocketAddr,
-    folder: TempDir,
-}
+/// Of each request, what [`Logged`] holds.
+const LOG_FORMAT: &str =
+    "log_format it '$connection $connection_requests $request_method $request_uri $status $content_length';";
 
 /// A request as nginx logged it.
 #[derive(Debug)]
@@ -33,91 +19,54 @@ struct Logged {
     length: u64,
 }
 
-impl Nginx {
-    /// Starts it with these lines in its `http` block.
-    fn start(settings: &str) -> Self {
-        (0..TRIES)
-            .find_map(|_| Self::try_start(settings))
-            .unwrap_or_else(|| panic!("nginx did not start: is it installed (nginx-light)?"))
-    }
-
-    fn try_start(settings: &str) -> Option<Self> {
-        let folder = TempDir::new().expect("a folder");
-        let addr = {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-            listener.local_addr().expect("its address")
-        };
-        let files = folder.path().join("files");
+/// nginx with a few pages, and these lines in its `http` block.
+fn site(settings: &str) -> Nginx {
+    Nginx::start(|addr, folder| {
+        let files = folder.join("files");
         std::fs::create_dir(&files).expect("a folder");
         std::fs::write(files.join("small.txt"), "hello").expect("room");
         std::fs::write(files.join("large.bin"), vec![b'x'; 1_000_000]).expect("room");
-        let root = files.display();
-        let configuration = format!(
-            "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
-             events {{ worker_connections 512; }}\n\
-             http {{\n\
-               log_format it '$connection $connection_requests $request_method $request_uri $status $content_length';\n\
-               access_log access.log it;\n\
-               client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
-               uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
-               gzip off; {settings}\n\
-               server {{\n\
-                 listen {addr}; root {root};\n\
-                 location = /made {{ return 200 'made'; }}\n\
-                 location = /moved {{ return 302 /small.txt; }}\n\
-                 location = /away {{ return 302 http://other.example/; }}\n\
-                 location = /packed {{ gzip on; gzip_types *; gzip_min_length 1; return 200 'hello hello'; }}\n\
-                 location = /loop {{ return 302 /loop; }}\n\
-                 location = /empty {{ return 204; }}\n\
-               }}\n\
-             }}\n"
-        );
-        std::fs::write(folder.path().join("nginx.conf"), configuration).expect("room");
-        let mut child = PROGRAMS.iter().find_map(|program| {
-            let mut command = Command::new(program);
-            command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok()
-        })?;
-        let mut has_ended = false;
-        until("nginx", Duration::from_secs(10), || {
-            has_ended = child.try_wait().expect("its status").is_some();
-            has_ended || TcpStream::connect(addr).is_ok()
-        });
-        (!has_ended).then_some(Self { child, addr, folder })
-    }
-
-    /// Runs a script against it, and gives its log as well.
-    fn run(&self, script: &str) -> (Ended, Vec<Logged>) {
-        let ended = Program::run_against(
-            &format!("let web = target(env(\"TARGET\"));\n{script}"),
-            &format!("http://{}", self.addr),
+        format!(
+            "{LOG_FORMAT}\n\
+             gzip off; {settings}\n\
+             server {{\n\
+               listen {addr}; root {root};\n\
+               location = /made {{ return 200 'made'; }}\n\
+               location = /moved {{ return 302 /small.txt; }}\n\
+               location = /away {{ return 302 http://other.example/; }}\n\
+               location = /packed {{ gzip on; gzip_types *; gzip_min_length 1; return 200 'hello hello'; }}\n\
+               location = /loop {{ return 302 /loop; }}\n\
+               location = /empty {{ return 204; }}\n\
+             }}",
+            root = files.display()
         )
-        .run();
-        ended.expect(0);
-        let reported: u64 = ended.figures().phases().map(|phase| phase.requests()).sum();
-        let mut log = Vec::new();
-        // A line is written when a request has ended, which the client may know a moment earlier.
-        until("nginx to log all", Duration::from_secs(10), || {
-            log = self.log();
-            log.len() as u64 >= reported
-        });
-        assert_eq!(log.len() as u64, reported, "{ended}");
-        (ended, log)
-    }
-
-    fn log(&self) -> Vec<Logged> {
-        let text = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| Logged::parse(line).unwrap_or_else(|| panic!("{line}"))).collect()
-    }
+    })
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // It may have ended; either way it is reaped.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Runs a script against a server, and gives its log as well.
+fn run(nginx: &Nginx, script: &str) -> (Ended, Vec<Logged>) {
+    let ended = Program::run_against(
+        &format!("let web = target(env(\"TARGET\"));\n{script}"),
+        &format!("http://{}", nginx.addr),
+    )
+    .run();
+    ended.expect(0);
+    let reported: u64 = ended.figures().phases().map(|phase| phase.requests()).sum();
+    let mut log = Vec::new();
+    // A line is written when a request has ended, which the client may know a moment earlier.
+    until("nginx to log all", Duration::from_secs(10), || {
+        log = requests_of(nginx);
+        log.len() as u64 >= reported
+    });
+    assert_eq!(log.len() as u64, reported, "{ended}");
+    (ended, log)
+}
+
+/// What a server has logged.
+fn requests_of(nginx: &Nginx) -> Vec<Logged> {
+    let text = nginx.log();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| Logged::parse(line).unwrap_or_else(|| panic!("{line}"))).collect()
 }
 
 impl Logged {
@@ -134,24 +83,22 @@ impl Logged {
     }
 }
 
-/// A certificate for 127.0.0.1 that signs itself, and nginx's words for it: HTTP/2 where `protocols` says so.
+/// nginx with a certificate for 127.0.0.1 that signs itself: HTTP/2 where `protocols` says so. Gives the certificate.
 fn secured(protocols: &str) -> (Nginx, String) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    let folder = TempDir::new().expect("a folder");
-    let path = |name: &str| folder.path().join(name);
-    std::fs::write(path("cert.pem"), &certificate).expect("room");
-    std::fs::write(path("key.pem"), key).expect("room");
-    let free = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let addr = free.local_addr().expect("its address");
-    drop(free);
-    let mut nginx = Nginx::start(&format!(
-        "server {{ listen {addr} ssl {protocols}; ssl_certificate {cert}; ssl_certificate_key {key};\n\
-           keepalive_requests 50; location / {{ return 200 'made'; }} }}",
-        cert = path("cert.pem").display(),
-        key = path("key.pem").display(),
-    ));
-    nginx.addr = addr;
+    let nginx = Nginx::start(|addr, folder| {
+        let path = |name: &str| folder.join(name);
+        std::fs::write(path("cert.pem"), &certificate).expect("room");
+        std::fs::write(path("key.pem"), &key).expect("room");
+        format!(
+            "{LOG_FORMAT}\n\
+             server {{ listen {addr} ssl {protocols}; ssl_certificate {cert}; ssl_certificate_key {key};\n\
+               keepalive_requests 50; location / {{ return 200 'made'; }} }}",
+            cert = path("cert.pem").display(),
+            key = path("key.pem").display(),
+        )
+    });
     (nginx, certificate)
 }
 
@@ -161,8 +108,8 @@ fn connections(log: &[Logged]) -> usize {
 
 #[test]
 fn users_keep_their_connections() {
-    let nginx = Nginx::start("");
-    let (ended, log) = nginx.run("phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(400);");
+    let nginx = site("");
+    let (ended, log) = run(&nginx, "phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(400);");
     let phase = ended.figures().phase("main");
     assert_eq!((phase.count("ok"), phase.row("GET /small.txt").status(200)), (400, 400), "{ended}");
     assert_eq!(connections(&log), 4, "one for each user: {ended}");
@@ -171,16 +118,17 @@ fn users_keep_their_connections() {
 
 #[test]
 fn without_keep_alive_each_request_has_its_own() {
-    let nginx = Nginx::start("");
+    let nginx = site("");
     let (ended, log) =
-        nginx.run("web.no_keepalive(); phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(100);");
+        run(&nginx, "web.no_keepalive(); phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(100);");
     assert_eq!((connections(&log), ended.figures().phase("main").count("connections_opened")), (100, 100), "{ended}");
 }
 
 #[test]
 fn each_method_and_status_is_understood() {
-    let nginx = Nginx::start("");
-    let (ended, log) = nginx.run(
+    let nginx = site("");
+    let (ended, log) = run(
+        &nginx,
         "let rows = [get(\"/small.txt\"), get(\"/large.bin\"), head(\"/large.bin\"), post(\"/made\", #{ a: 1 }),\n\
              get(\"/moved\"), get(\"/empty\"), get(\"/missing\"), get(\"/missing\").name(\"meant\").expect(404)];\n\
          let traffic = mix(rows.map(|row| [1, row]));\n\
@@ -211,8 +159,8 @@ fn each_method_and_status_is_understood() {
 
 #[test]
 fn a_limit_of_requests_makes_reconnects_and_no_errors() {
-    let nginx = Nginx::start("keepalive_requests 10;");
-    let (ended, log) = nginx.run("phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(400);");
+    let nginx = site("keepalive_requests 10;");
+    let (ended, log) = run(&nginx, "phase(\"main\").run(get(\"/small.txt\")).users(4).iterations(400);");
     let phase = ended.figures().phase("main");
     assert_eq!((phase.count("ok"), phase.count("errors")), (400, 0), "{ended}");
     assert!(log.iter().all(|logged| logged.nth_of_connection <= 10 && logged.status == 200));
@@ -223,8 +171,8 @@ fn a_limit_of_requests_makes_reconnects_and_no_errors() {
 /// seen to be, before anything is sent on it.
 #[test]
 fn connections_closed_while_idle_are_not_used() {
-    let nginx = Nginx::start("keepalive_timeout 1;");
-    let (ended, log) = nginx.run("phase(\"main\").run(get(\"/small.txt\")).users(5).each_user(3).think(1500.ms);");
+    let nginx = site("keepalive_timeout 1;");
+    let (ended, log) = run(&nginx, "phase(\"main\").run(get(\"/small.txt\")).users(5).each_user(3).think(1500.ms);");
     let phase = ended.figures().phase("main");
     assert_eq!((phase.count("ok"), phase.count("errors")), (15, 0), "{ended}");
     assert_eq!(connections(&log), 15, "{ended}");
@@ -233,7 +181,7 @@ fn connections_closed_while_idle_are_not_used() {
 /// Users come back just as nginx closes: whoever is too late is told apart from other errors.
 #[test]
 fn a_race_with_the_servers_patience_has_its_own_kind() {
-    let nginx = Nginx::start("keepalive_timeout 1;");
+    let nginx = site("keepalive_timeout 1;");
     let ended = Program::run_against(
         "let web = target(env(\"TARGET\"));\n\
          phase(\"main\").run(get(\"/small.txt\")).users(40).each_user(3).pace(1001.ms);",
@@ -277,7 +225,7 @@ fn http2_over_tls_is_spoken_with_nginx() {
 /// Whatever a server says: a redirect leads to this machine and to hosts that the script names, and to its end.
 #[test]
 fn redirects_of_a_server_are_bounded() {
-    let nginx = Nginx::start("");
+    let nginx = site("");
     let ended = Program::run_against(
         "let web = target(env(\"TARGET\")).redirects(5).compressed();\n\
          let text = get(\"/moved\").name(\"moved\").check(\"whole\", |res| res.body == \"hello\");\n\

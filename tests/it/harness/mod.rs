@@ -2,6 +2,7 @@
 
 mod figures;
 mod lab;
+mod nginx;
 mod program;
 pub mod schema;
 mod settle;
@@ -10,6 +11,7 @@ mod wait;
 
 pub use figures::Figures;
 pub use lab::{LabChild, TestLab};
+pub use nginx::Nginx;
 pub use program::{Ended, Program, Running};
 pub use settle::{Checks, settle};
 pub use wait::until;
