@@ -476,7 +476,8 @@ impl<T: Transport> Worker<T> {
                     answer = Answer::Noted;
                 }
                 Step::Send(request) => {
-                    let sent = self.send(ledger, vu, planned, *request).await;
+                    // On the heap: in a pause, a user holds no room for a request.
+                    let sent = Box::pin(self.send(ledger, vu, planned, *request)).await;
                     planned = sent.reply.stamps.end;
                     vu.user.remember(&sent.reply);
                     answer = Answer::Response(sent.reply.clone());
