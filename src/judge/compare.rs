@@ -143,6 +143,28 @@ impl Asked {
 /// A row: phase, kind, name, class.
 pub(super) type Row = (String, Kind, String, Option<String>);
 
+impl Compared {
+    /// Of which nothing can be told yet.
+    pub(super) fn untold((phase, kind, name, class): &Row, asked: Asked, quantity: &str) -> Self {
+        Self {
+            phase: phase.clone(),
+            kind: *kind,
+            name: name.clone(),
+            class: class.clone(),
+            quantity: quantity.to_owned(),
+            unit: asked.unit(),
+            a: None,
+            b: None,
+            change: None,
+            low: None,
+            high: None,
+            verdict: Change::Inconclusive,
+            runs_needed: None,
+            why: None,
+        }
+    }
+}
+
 /// A figure of each run of a side, and how it would be with intervals of any confidence.
 pub(super) struct Figures<'a> {
     pub(super) values: Vec<f64>,
@@ -253,23 +275,7 @@ fn compared(
     margin: f64,
     confidence: f64,
 ) -> Compared {
-    let (phase, kind, name, class) = row.clone();
-    let mut result = Compared {
-        phase,
-        kind,
-        name,
-        class,
-        quantity: quantity.to_owned(),
-        unit: asked.unit(),
-        a: None,
-        b: None,
-        change: None,
-        low: None,
-        high: None,
-        verdict: Change::Inconclusive,
-        runs_needed: None,
-        why: None,
-    };
+    let mut result = Compared::untold(row, asked, quantity);
     let (a, b) = match pair {
         (Ok(a), Ok(b)) => (a, b),
         (Err(why), _) | (_, Err(why)) => {

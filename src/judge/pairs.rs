@@ -40,25 +40,11 @@ pub fn compare_pairs(pairs: &[(Vec<RunFigure>, Vec<RunFigure>)], margin: f64) ->
     let sure = 1.0 - (1.0 - CONFIDENCE) / judged.max(1) as f64;
     all.into_iter()
         .map(|(row, asked, quantity, known, can_be_told)| {
-            let (phase, kind, name, class) = row.clone();
             let (a, b): (Vec<f64>, Vec<f64>) = known.iter().copied().unzip();
             let is_ratio = asked.is_ratio();
-            let mut result = Compared {
-                phase,
-                kind,
-                name,
-                class,
-                quantity: quantity.to_owned(),
-                unit: asked.unit(),
-                a: (!a.is_empty()).then(|| mean(&a, is_ratio)),
-                b: (!b.is_empty()).then(|| mean(&b, is_ratio)),
-                change: None,
-                low: None,
-                high: None,
-                verdict: Change::Inconclusive,
-                runs_needed: None,
-                why: None,
-            };
+            let mut result = Compared::untold(row, asked, quantity);
+            result.a = (!a.is_empty()).then(|| mean(&a, is_ratio));
+            result.b = (!b.is_empty()).then(|| mean(&b, is_ratio));
             if !can_be_told {
                 result.why = Some(format!(
                     "{} of {} pairs have enough samples on both sides: make blocks longer",
