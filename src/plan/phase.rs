@@ -46,6 +46,35 @@ pub struct Phase {
     pub at: Place,
 }
 
+/// Iterations of an open phase under way at once, unless the script says otherwise.
+const MAX_IN_FLIGHT: u64 = 10_000;
+/// How long iterations may finish after the end of their phase, unless the script says otherwise.
+const DRAIN: Duration = Duration::from_secs(30);
+
+impl Phase {
+    /// A phase in which a script says nothing but this.
+    pub fn new(name: impl Into<String>, mix: MixId, load: Load) -> Self {
+        Self {
+            name: name.into(),
+            mix,
+            load,
+            duration: None,
+            arrivals: Arrivals::Uniform,
+            max_in_flight: MAX_IN_FLIGHT,
+            overflow: Overflow::Queue,
+            think: None,
+            pace: None,
+            throttle: None,
+            warmup: false,
+            start: Start::AfterPrevious,
+            drain: DRAIN,
+            ends_when: None,
+            if_completed: None,
+            at: Place::default(),
+        }
+    }
+}
+
 /// A load model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Load {

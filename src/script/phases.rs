@@ -5,11 +5,8 @@ use std::time::Duration;
 use super::words::phase::{LoadWord, PhaseDraft};
 use crate::{
     clock::Rate,
-    plan::{Arrivals, Load, Overflow, Phase, Place, Problem, Start},
+    plan::{Load, Phase, Place, Problem},
 };
-
-const MAX_IN_FLIGHT: u64 = 10_000;
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// The phase, or what is wrong with it. A draft that is known to be broken gives neither.
 pub(super) fn assemble(draft: &PhaseDraft, problems: &mut Vec<Problem>) -> Option<Phase> {
@@ -30,23 +27,22 @@ pub(super) fn assemble(draft: &PhaseDraft, problems: &mut Vec<Problem>) -> Optio
     if problems.len() > before || draft.broken {
         return None;
     }
+    let default = Phase::new(name, draft.mix?, load);
     Some(Phase {
-        name: name.clone(),
-        mix: draft.mix?,
-        load,
         duration,
-        arrivals: draft.arrivals.as_ref().map_or(Arrivals::Uniform, |set| set.0),
-        max_in_flight: draft.max_in_flight.as_ref().map_or(MAX_IN_FLIGHT, |set| set.0),
-        overflow: draft.overflow.as_ref().map_or(Overflow::Queue, |set| set.0),
+        arrivals: draft.arrivals.as_ref().map_or(default.arrivals, |set| set.0),
+        max_in_flight: draft.max_in_flight.as_ref().map_or(default.max_in_flight, |set| set.0),
+        overflow: draft.overflow.as_ref().map_or(default.overflow, |set| set.0),
         think: draft.think.as_ref().map(|set| set.0),
         pace: draft.pace.as_ref().map(|set| set.0),
         throttle: draft.throttle.as_ref().map(|set| set.0),
         warmup: draft.warmup,
-        start: draft.start.clone().unwrap_or(Start::AfterPrevious),
-        drain: draft.drain.unwrap_or(DRAIN),
+        start: draft.start.clone().unwrap_or(default.start),
+        drain: draft.drain.unwrap_or(default.drain),
         ends_when: draft.ends_when.clone(),
         if_completed: draft.if_completed.clone(),
         at: draft.at.clone(),
+        ..default
     })
 }
 

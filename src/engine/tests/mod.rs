@@ -62,24 +62,7 @@ fn plan(load: Load) -> Plan {
 }
 
 fn phase(load: Load) -> Phase {
-    Phase {
-        name: "p".into(),
-        mix: MixId(0),
-        load,
-        duration: None,
-        arrivals: Arrivals::Uniform,
-        max_in_flight: 10_000,
-        overflow: Overflow::Queue,
-        think: None,
-        pace: None,
-        throttle: None,
-        warmup: false,
-        start: Start::AfterPrevious,
-        drain: Duration::from_secs(30),
-        ends_when: None,
-        if_completed: None,
-        at: Place::default(),
-    }
+    Phase::new("p", MixId(0), load)
 }
 
 /// A plan with these phases: name, load, start.

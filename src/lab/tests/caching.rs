@@ -21,8 +21,7 @@ use crate::{
     pace::Segment,
     plan::{
         Arrivals, Body, Classify, ClosureId, Deal, Drawers, Escape, Expect, Generator, GeneratorId, Load, Mix,
-        MixEntry, MixId, Overflow, Phase, PhaseId, Piece, Place, Plan, Save, Start, Step, Target, Template, TemplateId,
-        Text,
+        MixEntry, MixId, Phase, PhaseId, Piece, Place, Plan, Save, Step, Target, Template, TemplateId, Text,
     },
     protocol::{BufferPool, TargetId},
     stats::Popularity,
@@ -71,24 +70,8 @@ fn plan(keys: Generator, per_second: u64, length: Duration) -> Plan {
         version: None,
         at: Place::default(),
     };
-    let phase = Phase {
-        name: "steady".into(),
-        mix: MixId(0),
-        load: Load::Rate(vec![(Duration::ZERO, Rate::per_second(per_second))]),
-        duration: Some(length),
-        arrivals: Arrivals::Poisson,
-        max_in_flight: 10_000,
-        overflow: Overflow::Queue,
-        think: None,
-        pace: None,
-        throttle: None,
-        warmup: false,
-        start: Start::AfterPrevious,
-        drain: Duration::from_secs(30),
-        ends_when: None,
-        if_completed: None,
-        at: Place::default(),
-    };
+    let load = Load::Rate(vec![(Duration::ZERO, Rate::per_second(per_second))]);
+    let phase = Phase { duration: Some(length), arrivals: Arrivals::Poisson, ..Phase::new("steady", MixId(0), load) };
     let entry = MixEntry { weight: 1.0, step: Step::Template(TemplateId(0)) };
     Plan {
         targets: vec![Target::new(url, Place::default())],

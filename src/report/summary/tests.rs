@@ -8,32 +8,15 @@ use crate::{
     judge::{Condition, Ending, GeneratorHealth, Quantity, Selector, Slo, assess, evaluate, exit_code},
     measure::synthetic::Synthetic,
     plan::{
-        Arrivals, Body, Deal, Expect, Load, Mix, MixEntry, MixId, Outline, Overflow, Phase, Place, Plan, Start, Step,
-        Target, Template, TemplateId, Text,
+        Body, Deal, Expect, Load, Mix, MixEntry, MixId, Outline, Phase, Place, Plan, Step, Target, Template,
+        TemplateId, Text,
     },
     protocol::TargetId,
 };
 
 /// A phase with every default.
 pub(in crate::report) fn phase(name: &str, load: Load) -> Phase {
-    Phase {
-        name: name.into(),
-        mix: MixId(0),
-        load,
-        duration: None,
-        arrivals: Arrivals::Uniform,
-        max_in_flight: 10_000,
-        overflow: Overflow::Queue,
-        think: None,
-        pace: None,
-        throttle: None,
-        warmup: false,
-        start: Start::AfterPrevious,
-        drain: Duration::from_secs(30),
-        ends_when: None,
-        if_completed: None,
-        at: Place::default(),
-    }
+    Phase::new(name, MixId(0), load)
 }
 
 /// An open phase of 20 s.
