@@ -37,6 +37,7 @@ mod secrets;
 mod slos;
 mod stdlib;
 mod steps;
+mod systems;
 mod target_faults;
 mod tls;
 mod truth;

@@ -6,6 +6,7 @@ mod nginx;
 mod program;
 pub mod schema;
 mod settle;
+mod system;
 mod turn;
 mod wait;
 
@@ -14,4 +15,5 @@ pub use lab::{LabChild, TestLab};
 pub use nginx::Nginx;
 pub use program::{Ended, Program, Running};
 pub use settle::{Checks, settle};
+pub use system::System;
 pub use wait::until;

@@ -1,0 +1,185 @@
+"""Processes in one folder: started, waited for, watched, and ended together."""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Mapping, Sequence
+
+HOST = "127.0.0.1"
+# Seconds that a server may take until it answers. A busy machine with two cores takes its time.
+READY_WITHIN = 60.0
+# Seconds between being asked to end and being killed.
+END_WITHIN = 5.0
+# Between asking for a free port and taking it, somebody else may take it.
+TRIES = 4
+# What of a log is shown when a server does not start.
+TAIL = 30
+# Distributions keep servers where users do not look.
+PLACES = ["/usr/sbin", "/sbin", "/usr/local/sbin"]
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class NotReady(Exception):
+    """A server did not start; the text says which, and how its log ends."""
+
+
+class Process:
+    """A running server."""
+
+    def __init__(self, name: str, child: subprocess.Popen, log: Path, end: signal.Signals):
+        self.name, self.child, self.log, self.end = name, child, log, end
+
+    def tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-TAIL:]
+        return "\n".join(f"    {line}" for line in lines)
+
+
+class Kit:
+    """Starts processes in `folder`; each logs into `logs/NAME.log` there. `close` ends them, the last first."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.logs = folder / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        # Servers that may not run as root work in here as somebody else.
+        folder.chmod(0o755)
+        self.processes: list[Process] = []
+
+    def __enter__(self) -> "Kit":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def place(self, name: str) -> Path:
+        """A folder of its own for `name`."""
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        return place
+
+    def run(self, command: Sequence[str], user: str | None = None, **options) -> None:
+        """Runs a command to its end, which must be a good one."""
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", **as_user(user), **options,
+        )
+        if done.returncode != 0:
+            raise NotReady(f"{command[0]} ended with {done.returncode}:\n{done.stdout}")
+
+    def serve(
+        self,
+        name: str,
+        command: Callable[[int], Sequence[str]],
+        *,
+        ready: Callable[[int], bool] | None = None,
+        user: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        end: signal.Signals = signal.SIGTERM,
+    ) -> int:
+        """Starts a server by the command for a port, and gives the port once `ready` (it takes connections)."""
+        ready = ready or takes_connections
+        log = self.logs / f"{name}.log"
+        for left in reversed(range(TRIES)):
+            port = free_port()
+            with log.open("ab") as output:
+                child = subprocess.Popen(
+                    command(port), cwd=cwd or self.folder, stdin=subprocess.DEVNULL, stdout=output,
+                    stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True,
+                    preexec_fn=end_with_parent, **as_user(user),
+                )
+            process = Process(name, child, log, end)
+            self.processes.append(process)
+            deadline = time.monotonic() + READY_WITHIN
+            while child.poll() is None and time.monotonic() < deadline:
+                if ready(port) and child.poll() is None:
+                    return port
+                time.sleep(0.02)
+            if left == 0 or child.poll() is None:
+                raise NotReady(f"{name} did not start; its log ends with:\n{process.tail()}")
+            self.processes.remove(process)
+        raise AssertionError("the last try returns or raises")
+
+    def ended(self) -> Process | None:
+        """A process that has ended though nobody asked it to."""
+        return next((process for process in self.processes if process.child.poll() is not None), None)
+
+    def close(self) -> None:
+        while self.processes:
+            process = self.processes.pop()
+            signal_group(process.child, process.end)
+            try:
+                process.child.wait(END_WITHIN)
+            except subprocess.TimeoutExpired:
+                pass
+            # Also what it left behind of its group.
+            signal_group(process.child, signal.SIGKILL)
+            process.child.wait()
+
+
+def signal_group(child: subprocess.Popen, what: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, what)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def end_with_parent() -> None:
+    """In a child: it is killed when this program is, however that ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def as_user(user: str | None) -> dict:
+    """Options of `Popen` to be `user`; nothing where it is nobody in particular, or only root could change."""
+    if user is None or os.getuid() != 0:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def unprivileged(*names: str) -> str | None:
+    """Who runs a server that refuses to be root: the first of `names` that there is. Nobody else where we are not root."""
+    if os.getuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in (*names, "nobody") if name in known), "nobody")
+
+
+def give(place: Path, user: str | None) -> None:
+    """Makes `place` and what is in it the user's."""
+    if user is None:
+        return
+    entry = pwd.getpwnam(user)
+    for path in (place, *place.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def program(*names: str, places: Sequence[str] = ()) -> str:
+    """The path of the first of these programs that is installed."""
+    path = os.pathsep.join([*places, os.environ.get("PATH", ""), *PLACES])
+    found = next((found for name in names if (found := shutil.which(name, path=path))), None)
+    if found is None:
+        raise NotReady(f"{' or '.join(names)} is not installed; tests/run installs what is needed")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as it:
+        it.bind((HOST, 0))
+        return it.getsockname()[1]
+
+
+def takes_connections(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
