@@ -156,7 +156,7 @@ fn estimate(
             estimate::percentile(&series.ok.response, &series.censored(), &selected.blocks, *ppm, limit, confidence)
         }
         Quantity::Service(ppm) => {
-            let sent = unanswered_service(selected);
+            let sent = series.unanswered_service();
             estimate::percentile(&series.ok.service, &sent, &selected.blocks, *ppm, limit, confidence)
         }
         Quantity::Ttfb(ppm) => {
@@ -256,14 +256,6 @@ fn extreme(ok: Option<Nanos>, censored: Option<Nanos>) -> Result<Estimate, Strin
         estimate.figure.at_least = true;
     }
     Ok(estimate)
-}
-
-/// Service times of what was sent and never answered, as lower bounds.
-fn unanswered_service(selected: &Selected) -> Distribution {
-    let mut all = Distribution::default();
-    let sent = selected.series.failures.iter().filter(|(kind, _)| kind.is_censored() && kind.was_sent());
-    sent.for_each(|(_, figures)| all.merge(&figures.service));
-    all
 }
 
 /// The strictest of the SLO's own bounds on the response time; without any, every answer is in time.

@@ -126,7 +126,15 @@ impl SeriesFigures {
         all
     }
 
-    /// How many that are.
+    /// Lower bounds of the service times of those of them that were sent.
+    pub fn unanswered_service(&self) -> Distribution {
+        let mut all = Distribution::default();
+        let sent = self.failures.iter().filter(|(kind, _)| kind.is_censored() && kind.was_sent());
+        sent.for_each(|(_, figures)| all.merge(&figures.service));
+        all
+    }
+
+    /// How many of [`Self::censored`] there are.
     pub fn censored_count(&self) -> u64 {
         self.failures.iter().filter(|(kind, _)| kind.is_censored()).map(|(_, f)| f.response.count()).sum()
     }

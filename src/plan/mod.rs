@@ -45,7 +45,7 @@ pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
 
-use crate::judge::{Experiment, Slo};
+use crate::judge::{Experiment, Grades, Slo};
 
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
@@ -103,6 +103,9 @@ pub struct Plan {
     /// Where each of [`Plan::slos`] was declared.
     #[serde(skip)]
     pub slo_places: Vec<Place>,
+    /// How quick requests are, in a word.
+    #[serde(skip)]
+    pub grades: Option<Grades>,
     /// Cache experiments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<Experiment>,

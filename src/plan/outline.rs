@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Plan, Step};
-use crate::judge::{Experiment, Slo};
+use crate::judge::{Experiment, Grades, Slo};
 
 /// A plan without what is sent: names, loads, weights and objectives, but no path, header, body or row of data.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Outline {
     pub phases: Vec<Phase>,
     /// What must hold.
     pub slos: Vec<Slo>,
+    /// How quick requests are, in a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grades: Option<Grades>,
     /// Cache experiments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<Experiment>,
@@ -69,6 +72,7 @@ impl Outline {
             flows,
             phases: plan.phases.clone(),
             slos: plan.slos.clone(),
+            grades: plan.grades.clone(),
             experiments: plan.experiments.clone(),
             notes: plan.notes.clone(),
             facts: plan.facts.clone(),

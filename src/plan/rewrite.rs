@@ -28,6 +28,9 @@ impl Plan {
             let names = [phase, request, flow, group, class, experiment];
             names.into_iter().flatten().for_each(each);
         }
+        if let Some(grades) = &mut self.grades {
+            grades.limits.iter_mut().map(|(word, _)| word).chain([&mut grades.below]).for_each(each);
+        }
         for template in &mut self.templates {
             each(&mut template.name);
             let query = template.query.iter_mut().flat_map(|(name, value)| [name, value]);

@@ -28,6 +28,10 @@ pub(super) fn render(summary: &Summary) -> String {
             "hit_ratio_low",
             "hit_ratio_high",
             "tls_unverified",
+            "grade",
+            "grade_by",
+            "grade_low_us",
+            "grade_high_us",
         ]
         .map(String::from),
     );
@@ -38,6 +42,7 @@ pub(super) fn render(summary: &Summary) -> String {
             let mut cells = record(phase, row);
             // Of the run, in each row: rows are taken out of their table.
             cells.push((!summary.unverified.is_empty()).to_string());
+            cells.extend(grade(summary, row));
             let _ = writer.write_record(cells);
         }
     }
@@ -74,6 +79,13 @@ fn record(phase: &PhaseSummary, row: &RowSummary) -> Vec<String> {
     };
     cells.extend([share(|it| it.hit_ratio), share(|it| it.low), share(|it| it.high)]);
     cells
+}
+
+/// The grade, by what rule, and the ends of the interval that it rests on.
+fn grade(summary: &Summary, row: &RowSummary) -> [String; 4] {
+    let Some((scale, grade)) = summary.grades.as_ref().zip(row.grade.as_ref()) else { return Default::default() };
+    let end = |us: Option<f64>| us.map_or_else(String::new, |us| us.to_string());
+    [text(&grade.text), text(&scale.rule), end(grade.low), end(grade.high)]
 }
 
 fn statistic(latency: &Latency, name: &str) -> String {

@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    Comparison, Summary,
+    Comparison, ScaleSummary, Summary,
     words::{self, compared, percent},
 };
 use crate::{
@@ -45,6 +45,7 @@ fn baseline(comparison: &Comparison) -> TestSuite {
 pub(super) fn render(summary: &Summary) -> String {
     let mut report = Report::new(summary.title.as_deref().map_or_else(|| "loadr".to_owned(), clean_text));
     report.add_test_suites([run(summary), slos(summary)]);
+    report.add_test_suites(summary.grades.iter().map(|scale| grades(summary, scale)));
     report.add_test_suites(summary.baseline.iter().map(baseline));
     report.add_test_suites(summary.phases.iter().filter(|phase| !phase.checks.is_empty()).map(|phase| {
         let mut suite = TestSuite::new(format!("checks in {}", clean_text(&phase.name)));
@@ -117,6 +118,28 @@ fn slos(summary: &Summary) -> TestSuite {
         };
         let name = format!("{}: {}", clean_text(&slo.name), clean_text(&slo.target));
         suite.add_test_case(TestCase::new(name, status));
+    }
+    suite
+}
+
+/// A case for each row that has a grade. None fails: a grade is no objective.
+fn grades(summary: &Summary, scale: &ScaleSummary) -> TestSuite {
+    let mut suite = TestSuite::new("grades");
+    for phase in &summary.phases {
+        for (row, grade) in phase.rows().filter_map(|row| Some((row, row.grade.as_ref()?))) {
+            let said = clean_text(&format!("{}; {}", grade.with_interval(), scale.about()));
+            let class = row.class.as_ref().map_or_else(String::new, |class| format!(" ({class})"));
+            let name = clean_text(&format!("{}: {}{class}", phase.name, row.name));
+            let mut case = if grade.grade.is_some() {
+                TestCase::new(name, TestCaseStatus::success())
+            } else {
+                let mut skipped = TestCaseStatus::skipped();
+                skipped.set_message(format!("not settled: {said}"));
+                TestCase::new(name, skipped)
+            };
+            case.set_system_out(said);
+            suite.add_test_case(case);
+        }
     }
     suite
 }

@@ -25,6 +25,9 @@ pub(super) fn render(summary: &Summary) -> String {
     let mut page = String::new();
     headline(&mut page, summary);
     slos(&mut page, &summary.slos);
+    if let Some(scale) = &summary.grades {
+        let _ = writeln!(page, "Requests have {}.\n", text(&scale.about()));
+    }
     if let Some(baseline) = &summary.baseline {
         comparison::section(&mut page, baseline);
     }
@@ -185,18 +188,27 @@ fn table(page: &mut String, phase: &PhaseSummary) {
         return;
     }
     let title = if phase.is_open { "response time" } else { "request" };
-    let _ =
-        writeln!(page, "| {title} | offered | failed | p50 | p95 | 95 % interval of p95 | p99 | max | service p95 |");
-    page.push_str("|---|--:|--:|--:|--:|---|--:|--:|--:|\n");
+    let has_grades = rows.iter().any(|row| row.grade.is_some());
+    let (head, rule) = if has_grades { (" grade (95 % interval) |", "---|") } else { ("", "") };
+    let _ = writeln!(
+        page,
+        "| {title} | offered | failed | p50 | p95 | 95 % interval of p95 | p99 | max | service p95 |{head}"
+    );
+    let _ = writeln!(page, "|---|--:|--:|--:|--:|---|--:|--:|--:|{rule}");
     for row in rows {
         let name = match &row.class {
             Some(class) => format!("↳ {}", text(class)),
             None => text(&row_name(row)),
         };
         let response = &row.response_us;
+        let grade = match &row.grade {
+            Some(grade) => format!(" {} |", text(&grade.with_interval())),
+            None if has_grades => " |".to_owned(),
+            None => String::new(),
+        };
         let _ = writeln!(
             page,
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |{grade}",
             row.offered,
             row.offered - row.ok,
             figure(response, "p50"),
@@ -289,7 +301,7 @@ mod tests {
             assert!(!page.contains(forbidden), "{forbidden:?} in {page}");
         }
         let rows = page.lines().filter(|line| line.starts_with("| ")).map(|line| line.matches('|').count());
-        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 9 | 10)), "{page}");
+        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 9 | 10 | 11)), "{page}");
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(super) fn render(summary: &Summary) -> String {
     }
     iterations(&mut page, &summary.phases);
     requests(&mut page, &summary.phases);
+    grades(&mut page, summary);
     caches(&mut page, &summary.phases);
     custom(&mut page, &summary.phases);
     page.text
@@ -109,6 +110,36 @@ fn requests(page: &mut Page, phases: &[PhaseSummary]) {
         page.family(name, "summary", about);
         for (phase, row) in rows() {
             page.durations(name, &labels(phase, row), latency(row));
+        }
+    }
+}
+
+/// One line for each grade that a row's interval reaches: a single one is settled.
+fn grades(page: &mut Page, summary: &Summary) {
+    let Some(scale) = &summary.grades else { return };
+    page.family("loadr_grades_info", "gauge", "The rule of the grades: always 1.");
+    page.sample("loadr_grades_info", &[("by", &scale.by), ("rule", &scale.rule)], "1");
+    let rows = || {
+        let all = summary.phases.iter().flat_map(|phase| phase.rows().map(move |row| (phase, row)));
+        all.filter_map(|(phase, row)| Some((phase, row, row.grade.as_ref()?)))
+    };
+    page.family(
+        "loadr_grade",
+        "gauge",
+        "Grades that the 95 % interval of a row reaches: 1 each; one alone is settled.",
+    );
+    for (phase, row, grade) in rows() {
+        for word in &grade.among {
+            let labels = [&labels(phase, row)[..], &[("grade", word)]].concat();
+            page.sample("loadr_grade", &labels, "1");
+        }
+    }
+    page.family("loadr_grade_seconds", "gauge", "What is graded, with the ends of its 95 % interval.");
+    for (phase, row, grade) in rows() {
+        for (of, us) in [("value", grade.actual), ("low", grade.low), ("high", grade.high)] {
+            let Some(us) = us else { continue };
+            let labels = [&labels(phase, row)[..], &[("of", of)]].concat();
+            page.sample("loadr_grade_seconds", &labels, &seconds(us));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{MILLISECOND, SECOND},
-    judge::{ExitCode, Experiment, Validity, run_figures},
+    judge::{ExitCode, Experiment, Grades, Quantity, Validity, run_figures},
     measure::{Kind, SampleResult, synthetic::Synthetic},
     plan::{Load, Outline, Phase},
     protocol::ErrorKind,
@@ -165,7 +165,9 @@ pub(super) fn classes() -> Summary {
         run.tick();
     }
     let slos = vec![slo("cache pays", None, &[("hit_ratio", "> 70%")])];
-    let plan = plan(&["item"], vec![sustained(100)], slos);
+    let mut plan = plan(&["item"], vec![sustained(100)], slos);
+    let limits = vec![("A+".to_owned(), 5 * MILLISECOND), ("A".to_owned(), 20_070_000)];
+    plan.grades = Some(Grades { by: Quantity::Response(950_000), limits, below: "F".to_owned() });
     summary(&run, &plan, &[Some(2_000)])
 }
 
@@ -235,6 +237,8 @@ pub(super) fn hostile() -> Summary {
     plan.notes = vec![evil.into()];
     plan.facts = vec![(evil.into(), evil.into())];
     plan.title = Some(evil.into());
+    let limits = vec![(evil.to_owned(), MILLISECOND / 2)];
+    plan.grades = Some(Grades { by: Quantity::Response(500_000), limits, below: evil.to_owned() });
     plan.experiments = vec![Experiment {
         name: evil.into(),
         request: evil.into(),

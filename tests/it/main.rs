@@ -18,6 +18,7 @@ mod docs;
 mod examples;
 mod exchanges;
 mod forms;
+mod grades;
 mod history;
 mod http;
 mod interruption;

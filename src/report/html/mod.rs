@@ -16,7 +16,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, valu
 use sha2::{Digest, Sha256};
 
 use self::comparison::Names;
-use super::{AbTest, Comparison, Summary, words::tags};
+use super::{AbTest, Comparison, ScaleSummary, Summary, words::tags};
 use crate::measure::clean_text;
 
 const PAGE: &str = include_str!("page.html");
@@ -41,6 +41,7 @@ pub(super) fn render(summary: &Summary) -> String {
         phases => Value::from(Serde(view::phases(summary))),
         experiments => Value::from(Serde(experiment::experiments(summary))),
         remarks => view::remarks(summary),
+        grades => summary.grades.as_ref().map(ScaleSummary::about),
         tags => tags(summary).iter().map(|tag| clean_text(tag)).collect::<Vec<_>>(),
         baseline => summary.baseline.as_ref().map(|it| comparison::part(it, Names::BASELINE)),
         style => STYLE,

@@ -28,6 +28,7 @@ pub(super) struct PhaseView {
     about: &'static str,
     charts: Vec<Chart>,
     row_title: &'static str,
+    has_grades: bool,
     rows: Vec<RowView>,
     withheld: String,
     remarks: Vec<Remark>,
@@ -78,6 +79,7 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
         None => String::new(),
     };
     let rows: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    let has_grades = rows.iter().any(|row| row.grade.is_some());
     PhaseView {
         name: clean_text(&phase.name),
         load: match (is_aside, phase.warmup) {
@@ -94,14 +96,15 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
         },
         charts: if is_drawn && !is_aside { charts(phase) } else { Vec::new() },
         row_title: if phase.is_open { "response" } else { "request" },
+        has_grades,
         withheld: withheld(&rows),
-        rows: rows.into_iter().map(row_view).collect(),
+        rows: rows.iter().map(|row| row_view(row, has_grades)).collect(),
         remarks: phase_remarks(phase),
         exhibits: exhibits(phase),
     }
 }
 
-fn row_view(row: &RowSummary) -> RowView {
+fn row_view(row: &RowSummary, has_grades: bool) -> RowView {
     let number = |value: f64, text: String| CellView { text, value: Some(value), is_left: false };
     let time = |latency: &Latency, name: &str| CellView {
         text: figure(latency, name),
@@ -111,10 +114,16 @@ fn row_view(row: &RowSummary) -> RowView {
     };
     let (response, service) = (&row.response_us, &row.service_us);
     let failed = row.offered - row.ok;
+    let grade = row.grade.as_ref().map(|grade| CellView {
+        text: clean_text(&grade.with_interval()),
+        value: Some(grade.actual.unwrap_or(-1.0)),
+        is_left: true,
+    });
+    let grade = grade.or(has_grades.then(|| CellView { text: String::new(), value: Some(-1.0), is_left: true }));
     RowView {
         name: clean_text(&row.class.clone().unwrap_or_else(|| row_name(row))),
         is_class: row.class.is_some(),
-        cells: vec![
+        cells: [
             number(row.offered as f64, row.offered.to_string()),
             number(failed as f64, failed.to_string()),
             number(row.rate, rate(row.rate)),
@@ -126,7 +135,10 @@ fn row_view(row: &RowSummary) -> RowView {
             time(service, "p50"),
             time(service, "p95"),
             time(service, "p99"),
-        ],
+        ]
+        .into_iter()
+        .chain(grade)
+        .collect(),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Outlook {
     pub data: Vec<DataOutlook>,
     /// What must hold.
     pub slos: Vec<SloOutlook>,
+    /// By what rule requests get grades.
+    pub grades: Option<String>,
     /// Names of the variables that the script asks for.
     pub environment: Vec<String>,
     /// Notes of the author.
@@ -181,6 +183,7 @@ impl Outlook {
             phases: slots.iter().map(|slot| phase(plan, slot, &place(slot), seed)).collect(),
             data: data::outlook(plan, &slots, seed),
             slos: plan.slos.iter().map(slo).collect(),
+            grades: plan.grades.as_ref().map(crate::judge::Grades::rule),
             environment: plan.environment.clone(),
             notes: plan.notes.clone(),
             schedule: schedule.map(|wanted| schedule::first(plan, drawers, &slots, seed, wanted)),
@@ -290,7 +293,9 @@ fn slo(slo: &crate::judge::Slo) -> SloOutlook {
         ("phase", &selector.phase),
         ("request", &selector.request),
         ("flow", &selector.flow),
+        ("group", &selector.group),
         ("class", &selector.class),
+        ("experiment", &selector.experiment),
     ];
     let mut about: Vec<String> =
         named.iter().filter_map(|(kind, name)| Some(format!("{kind} {}", name.as_ref()?))).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CheckSummary, ExampleSummary, ExcerptSummary, ExperimentSummary, Latency, MessageSummary, MixSummary, PhaseSummary,
-    SloSummary, Summary, connections::negotiated, custom::custom_metrics, rows::rows, timeline::timeline,
+    ScaleSummary, SloSummary, Summary, connections::negotiated, custom::custom_metrics, rows::rows, timeline::timeline,
 };
 use crate::{
     clock::{Nanos, SECOND},
@@ -122,6 +122,7 @@ impl Summary {
             targets: outline.targets.clone(),
             unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),
+            grades: outline.grades.as_ref().map(ScaleSummary::of),
             experiments: experiments(input),
             baseline: input.baseline.cloned(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),

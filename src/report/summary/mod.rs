@@ -9,6 +9,7 @@ mod exchanges;
 mod experiment;
 mod experiment_parts;
 mod experiment_warnings;
+mod grades;
 mod latency;
 mod rows;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use custom::CustomSummary;
 pub use exchanges::{ExampleSummary, ExcerptSummary, ExemplarSummary};
 pub use experiment::{CoursePoint, EffectiveSummary, ExperimentSummary, NeedSummary, PartSummary, SpeedupSummary};
 pub use experiment_parts::{SizeSummary, StampedeSummary, TtlSummary, WorkingSetSummary};
+pub use grades::{GradeLimit, GradeSummary, ScaleSummary};
 pub use latency::Latency;
 use serde::Serialize;
 pub use timeline::TimelinePoint;
@@ -63,6 +65,8 @@ pub struct Summary {
     pub unverified: Vec<String>,
     /// One entry for each condition of each SLO.
     pub slos: Vec<SloSummary>,
+    /// The scale by which rows of requests have grades, where the script has one.
+    pub grades: Option<ScaleSummary>,
     /// What each cache experiment found.
     pub experiments: Vec<ExperimentSummary>,
     /// The run held against its baseline, where it has one.
@@ -259,6 +263,8 @@ pub struct RowSummary {
     pub failures: Vec<FailureSummary>,
     /// What its classes say of a cache; only of the sum over all classes, and null where they say nothing.
     pub cache: Option<CacheSummary>,
+    /// Its grade; only of requests in phases that count, and null without a scale or samples.
+    pub grade: Option<GradeSummary>,
     /// The slowest exchanges that were answered as expected, the slowest first; of all classes together.
     pub slowest: Vec<ExemplarSummary>,
     /// The first exchange of each way of failing, in the order of time; of all classes together.

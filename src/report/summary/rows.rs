@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{CacheSummary, ExemplarSummary, FailureSummary, Latency, RowSummary, SummaryInput};
+use super::{CacheSummary, ExemplarSummary, FailureSummary, GradeSummary, Latency, RowSummary, SummaryInput};
 use crate::{
     clock::{Nanos, SECOND},
     measure::{Distribution, Exemplar, Kind, PhaseFigures, SeriesFigures, SeriesKey},
+    stats::CONFIDENCE,
 };
 
 /// The rows of a kind: names in the order of `order`, others behind by the alphabet; for each name the sum over
@@ -19,6 +20,9 @@ pub(super) fn rows(
     order: &[&str],
 ) -> Vec<RowSummary> {
     let totals = input.totals;
+    // A flow is as long as its steps are many, and what is no phase is judged by nothing.
+    let counts = input.outline.phases.get(usize::from(phase)).is_some_and(|phase| !phase.warmup);
+    let graded = input.outline.grades.as_ref().filter(|_| counts && kind == Kind::Request);
     let of_kind = || figures.series.iter().filter(|(key, series)| key.kind == kind && series.offered() > 0);
     let known: BTreeSet<&str> = of_kind().map(|(key, _)| &*key.name).collect();
     let mut names: Vec<&str> = order.iter().copied().filter(|name| known.contains(name)).collect();
@@ -50,12 +54,15 @@ pub(super) fn rows(
                 status: series.status.iter().map(|(&code, &count)| (status_word(code), count)).collect(),
                 rate: if duration == 0 { 0.0 } else { series.offered() as f64 * SECOND as f64 / duration as f64 },
                 response_us: Latency::estimate(&series.ok.response, &censored, &blocks),
-                service_us: Latency::estimate(&series.ok.service, &unanswered(series), &blocks),
+                service_us: Latency::estimate(&series.ok.service, &series.unanswered_service(), &blocks),
                 ttfb_us: Latency::estimate(&series.ok.ttfb, &Distribution::default(), &blocks),
                 bytes_sent: series.bytes_sent,
                 bytes_received: series.bytes_received,
                 failures: describe_failures(series),
                 cache: None,
+                grade: graded
+                    .and_then(|grades| grades.grade(series, &blocks, CONFIDENCE))
+                    .map(|grade| GradeSummary::of(&grade)),
                 slowest: Vec::new(),
                 failing: Vec::new(),
             }
@@ -75,14 +82,6 @@ pub(super) fn rows(
         }
     }
     rows
-}
-
-/// Service times of what was sent and never answered, as lower bounds.
-fn unanswered(series: &SeriesFigures) -> Distribution {
-    let mut all = Distribution::default();
-    let sent = series.failures.iter().filter(|(kind, _)| kind.is_censored() && kind.was_sent());
-    sent.for_each(|(_, figures)| all.merge(&figures.service));
-    all
 }
 
 fn failures(series: &SeriesFigures) -> impl Iterator<Item = (&'static str, u64)> {

@@ -20,6 +20,7 @@ impl Summary {
             each(&mut slo.target);
             slo.why.iter_mut().for_each(each);
         }
+        self.grades.iter_mut().for_each(|scale| scale.rewrite(&each));
         for experiment in &mut self.experiments {
             each(&mut experiment.name);
             each(&mut experiment.request);
@@ -61,6 +62,7 @@ fn rewrite_phase(phase: &mut PhaseSummary, each: &dyn Fn(&mut String)) {
 fn rewrite_row(row: &mut RowSummary, each: &dyn Fn(&mut String)) {
     each(&mut row.name);
     row.class.iter_mut().for_each(each);
+    row.grade.iter_mut().for_each(|grade| grade.rewrite(each));
     row.slowest.iter_mut().chain(&mut row.failing).for_each(|exemplar| exemplar.rewrite(each));
     row.failures.iter_mut().flat_map(|failure| &mut failure.examples).for_each(each);
 }

@@ -47,6 +47,10 @@ fn render_page(summary: &Summary, width: usize, color: bool, exemplars: bool) ->
     let mut page = Page { exemplars, ..Page::new(width, color) };
     headline(&mut page, summary);
     slo::table(&mut page, &summary.slos);
+    if let Some(scale) = &summary.grades {
+        page.blank();
+        page.prose(0, Tone::Dim, &clean(&scale.about()));
+    }
     if let Some(baseline) = &summary.baseline {
         comparison::section(&mut page, baseline);
     }

@@ -32,6 +32,10 @@ pub fn render_outlook(outlook: &Outlook, width: usize, color: bool) -> String {
     }
     data(&mut page, &outlook.data);
     slos(&mut page, outlook);
+    if let Some(rule) = &outlook.grades {
+        page.blank();
+        page.prose(0, Tone::Plain, &format!("grades by the {}", clean(rule)));
+    }
     targets(&mut page, outlook);
     if let Some(schedule) = &outlook.schedule {
         arrivals(&mut page, schedule);

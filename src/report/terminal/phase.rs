@@ -27,6 +27,7 @@ const fn right(title: &'static str, rank: u8) -> Column {
 
 const COUNTS: [Column; 4] = [right("OFFERED", 5), right("OK", 0), right("ERRORS", 0), right("RATE", 4)];
 const RESPONSE: [Column; 4] = [right("P50", 1), right("P95", 1), right("P99", 2), right("MAX", 3)];
+const GRADE: Column = Column { title: "GRADE (95% INTERVAL)", right: false, rank: 0 };
 const SERVICE: [Column; 4] = [right("SVC P50", 6), right("P95", 6), right("P99", 6), right("MAX", 6)];
 
 pub(super) fn section(page: &mut Page, phase: &PhaseSummary) {
@@ -92,6 +93,8 @@ fn rows(page: &mut Page, phase: &PhaseSummary) {
     if wide {
         columns.extend(SERVICE);
     }
+    let has_grades = all.iter().any(|row| row.grade.is_some());
+    columns.extend(has_grades.then_some(GRADE));
     let mut table = Table::new(if phase.is_open { "RESPONSE" } else { "REQUEST" }, &columns);
     let mut withheld = BTreeMap::new();
     for row in all {
@@ -109,14 +112,19 @@ fn rows(page: &mut Page, phase: &PhaseSummary) {
         ];
         cells.extend(latency(&row.response_us, &mut withheld));
         let service = latency(&row.service_us, &mut withheld);
+        let grade = row.grade.as_ref().map_or_else(String::new, |grade| clean(&grade.with_interval()));
+        let grade = has_grades.then(|| plain(grade));
         if wide {
             cells.extend(service);
+            cells.extend(grade);
             table.row(indent, &name, tone, cells);
         } else {
+            cells.extend(grade);
             table.row(indent, &name, tone, cells);
             if phase.is_open && row.service_us.count + row.service_us.censored > 0 {
                 let blank = std::iter::repeat_n(plain(""), COUNTS.len());
-                table.row(indent, "  service", Tone::Dim, blank.chain(service).collect());
+                let behind = has_grades.then(|| plain(""));
+                table.row(indent, "  service", Tone::Dim, blank.chain(service).chain(behind).collect());
             }
         }
     }

@@ -56,7 +56,12 @@ snapshots! {
     an_unclosed_text: "let x = \"abc;";
     eval: "eval(\"1 + 1\");";
     sleep: "sleep(5);";
-    a_word_of_later: "leak_check(\"api\", #{}); grades(#{});";
+    a_word_of_later: "leak_check(\"api\", #{}); redis_info(\"a\");";
+    grades_of_nothing: "grades(#{});";
+    grades_without_unit: "grades(#{ \"A\": 5, \"B\": \"fast\", \"C\": 0.s });";
+    grades_with_equal_limits: "grades(#{ \"A\": 10.ms, \"A+\": 10.ms, \"F\": 50.ms });";
+    grades_by_what_has_no_interval: "grades(#{ \"A\": 10.ms }, #{ by: \"max\", bellow: \"C\" });";
+    two_scales_of_grades: "grades(#{ \"A\": 10.ms }); grades(#{ \"B\": 10.ms });";
     a_wrong_number_of_arguments: "phase(\"a\").run(get(\"/\")).users();";
     a_url_for_a_path: "let r = get(\"http://example.com/a\");";
     a_path_without_slash: "let r = get(\"items\");";

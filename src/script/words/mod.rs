@@ -10,6 +10,7 @@ mod encoding;
 mod experiment;
 mod extract;
 pub(super) mod generators;
+mod grades;
 pub(super) mod mix;
 pub(super) mod other;
 pub(super) mod phase;

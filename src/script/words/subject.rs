@@ -2,8 +2,8 @@
 
 use super::{
     Receiver::{self, Data, Global, Phase, Request, Target, Vu},
-    Word, baseline, bodies, data, defaults, encoding, experiment, extract, generators, mix, other, phase, request, slo,
-    target, target_http, target_tls, unavailable, units,
+    Word, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, mix, other, phase,
+    request, slo, target, target_http, target_tls, unavailable, units,
 };
 use crate::script::run;
 
@@ -62,7 +62,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Data sets", "requests.md", "Data sets", &[data::WORDS]),
     on("Mixes and flows", "requests.md", "Mixes", &[mix::WORDS]),
     on("Phases", "phases.md", "Load models", &[phase::WORDS]),
-    on("Objectives", "report.md", "SLOs", &[slo::WORDS]),
+    on("Objectives", "report.md", "SLOs", &[slo::WORDS, grades::WORDS]),
     on("Baselines", "compare.md", "A baseline", &[baseline::WORDS]),
     on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
     on("Virtual users", "flows.md", "`vu`, the virtual user", &[run::VU_WORDS, run::IDENTITY_WORDS]),
@@ -80,6 +80,7 @@ pub const SUBJECTS: &[Subject] = &[
 const ELSEWHERE: &[(Receiver, &[&str], Guide)] = &[
     (Global, &["setup", "teardown", "data"], at("flows.md", "Setup and teardown")),
     (Global, &["secret"], at("safety.md", "Secrets")),
+    (Global, &["grades"], at("report.md", "Grades")),
     (Global, &["note", "fact"], at("report.md", "The rows")),
     (Global, &["rate"], at("phases.md", "Durations, rates")),
     (Global, &["url_encode"], at("flows.md", "Encodings and signatures")),

@@ -35,7 +35,6 @@ pub(super) const WORDS: &[Word] = &[
         "name: string, request: Request, path: string, every: Duration",
         "Sampling a value of a response.",
     ),
-    word(Global, "grades", "limits: map", "A grade column."),
 ];
 
 fn refuse(call: &Call<'_>, receiver: Dynamic, _: Vec<Dynamic>) -> Dynamic {
