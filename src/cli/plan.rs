@@ -2,10 +2,13 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Color, code, complain_of, print, source::Surroundings};
+use super::{
+    Color, code, complain_of, print,
+    source::{ExtentArgs, Surroundings},
+};
 use crate::{
     report::terminal,
-    runner::{self, OutlookOptions},
+    runner::{self, OutlookOptions, ScriptOptions},
 };
 
 /// How many arrivals `--schedule` shows without a number.
@@ -24,6 +27,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     surroundings: Surroundings,
+
+    #[command(flatten)]
+    extent: ExtentArgs,
 
     /// Seed of everything random, as for `loadr run`; a random one unless given
     #[arg(long, value_name = "N")]
@@ -44,7 +50,7 @@ pub(super) struct Args {
 
 pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     let options = OutlookOptions {
-        source: arguments.surroundings.of(&arguments.script),
+        source: ScriptOptions { extent: arguments.extent.extent(), ..arguments.surroundings.of(&arguments.script) },
         seed: arguments.seed,
         schedule: arguments.schedule,
         allow_target: arguments.allow_target.clone(),

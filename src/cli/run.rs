@@ -8,7 +8,7 @@ use super::{
     complain, complain_of,
     forms::{page, parse_output},
     print,
-    source::{parse_pair, parse_tag},
+    source::{ExtentArgs, parse_pair, parse_tag},
 };
 use crate::{
     judge,
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     loadr run mix.rhai --demo\n  \
+    loadr run mix.rhai --demo --scale 0.1 --phase 'burst*'\n  \
     loadr run mix.rhai -e TARGET=https://shop.example --allow-target shop.example\n  \
     loadr run mix.rhai --seed 42 --tag commit=1a2b3c --html report.html -o junit=loadr.xml")]
 pub(super) struct Args {
@@ -39,6 +40,9 @@ pub(super) struct Args {
     /// Start the embedded lab on a free port, and give its address to the script as TARGET
     #[arg(long)]
     demo: bool,
+
+    #[command(flatten)]
+    extent: ExtentArgs,
 
     /// Seed of everything random: the same seed sends the same traffic
     #[arg(long, value_name = "N")]
@@ -181,6 +185,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         allow_read: arguments.allow_read.clone(),
         allow_target: arguments.allow_target.clone(),
         slice: None,
+        extent: arguments.extent.extent(),
         color_stderr: color.on(&std::io::stderr()),
     };
     match runner::run(&options) {

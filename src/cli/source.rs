@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::runner::ScriptOptions;
+use crate::{
+    plan::{Extent, Scale},
+    runner::ScriptOptions,
+};
 
 /// What a script is given, beside its own text.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,7 +27,26 @@ impl Surroundings {
             env: self.env.clone(),
             allow_read: self.allow_read.clone(),
             slice: None,
+            extent: Extent::default(),
         }
+    }
+}
+
+/// How much of a scenario is wanted.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ExtentArgs {
+    /// Make every phase shorter or longer: multiply durations and numbers of iterations by F; rates and users stay
+    #[arg(long, value_name = "F")]
+    scale: Option<Scale>,
+
+    /// Run only phases of this name, with * and ? for any text and any character; may be given more than once
+    #[arg(long, value_name = "PATTERN")]
+    phase: Vec<String>,
+}
+
+impl ExtentArgs {
+    pub(super) fn extent(&self) -> Extent {
+        Extent { scale: self.scale, phases: self.phase.clone() }
     }
 }
 

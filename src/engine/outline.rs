@@ -6,7 +6,8 @@ use crate::{
     plan::{Load, PhaseId, Plan, Start},
 };
 
-/// Phases that start together, in order; those that start at an offset are in none.
+/// Phases that start together, in order; those that start at an offset are in none, and neither are those that are left
+/// out.
 pub fn groups(plan: &Plan) -> Vec<Vec<PhaseId>> {
     let mut groups: Vec<Vec<PhaseId>> = Vec::new();
     for (index, phase) in plan.phases.iter().enumerate() {
@@ -25,6 +26,9 @@ pub fn groups(plan: &Plan) -> Vec<Vec<PhaseId>> {
             }
         }
     }
+    // Last, so that what starts alongside a phase that is left out still starts together.
+    groups.iter_mut().for_each(|group| group.retain(|id| !plan.phases[id.index()].left_out));
+    groups.retain(|group| !group.is_empty());
     groups
 }
 
@@ -133,7 +137,7 @@ pub fn timeline(plan: &Plan, work: Nanos) -> (Vec<Slot>, (Nanos, Bound)) {
         slots.extend(members);
     }
     for (index, phase) in plan.phases.iter().enumerate() {
-        if let Start::At(offset) = phase.start {
+        if let (Start::At(offset), false) = (&phase.start, phase.left_out) {
             let slot = slot(PhaseId(index as u32), offset.as_nanos() as Nanos, Bound::Exact);
             let end = slot.end();
             if end.0 >= now {

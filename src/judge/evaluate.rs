@@ -23,6 +23,8 @@ pub enum Verdict {
     Fail,
     /// The sample is too small to say.
     Inconclusive,
+    /// It is about a phase that was left out on purpose.
+    NotRun,
 }
 
 impl Verdict {
@@ -32,6 +34,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Fail => "fail",
             Self::Inconclusive => "inconclusive",
+            Self::NotRun => "not run",
         }
     }
 }

@@ -14,6 +14,7 @@ mod experiment;
 mod figure;
 mod grades;
 mod history;
+mod left_out;
 mod pairs;
 mod select;
 mod slo;
@@ -31,6 +32,7 @@ pub use experiment::{Experiment, SizePart, StampedePart, TtlPart, has_settled, s
 pub use figure::{Figure, Unit, percent_word};
 pub use grades::{BELOW, Grade, Grades};
 pub use history::{RUNS_MIN, RunFigure, Shift, Trend, run_figures, trends};
+pub use left_out::take_back;
 pub use pairs::{PAIRS_MIN, compare_pairs};
 pub use select::is_part_of;
 pub use slo::{Condition, Op, Quantity, Selector, Slo};

@@ -110,6 +110,7 @@ fn keep_worst(worst: &mut Vec<(SloResult, u64)>, results: Vec<SloResult>, second
     let badness = |result: &SloResult| match (result.verdict, result.figure.is_some()) {
         // A window without samples of the row says nothing of it.
         (_, false) => 0,
+        (Verdict::NotRun, true) => 0,
         (Verdict::Pass, true) => 1,
         (Verdict::Inconclusive, true) => 2,
         (Verdict::Fail, true) => 3,

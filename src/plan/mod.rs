@@ -7,6 +7,7 @@ mod ascii;
 mod baseline;
 mod draw;
 mod escape;
+mod extent;
 mod fake;
 mod generator;
 mod kept;
@@ -28,6 +29,7 @@ mod validate;
 pub use baseline::{Baseline, MARGIN, parse_margin};
 pub use draw::{DrawContext, DrawError, Drawers, Draws};
 pub use escape::{escape, is_url_safe};
+pub use extent::{Extent, Scale, extent_notes};
 pub use fake::fake_kinds;
 pub use generator::{Generator, Value};
 pub use kept::{Kept, KeptValue};
@@ -98,6 +100,9 @@ pub struct Plan {
     pub mixes: Vec<Mix>,
     /// What runs when.
     pub phases: Vec<Phase>,
+    /// The factor by which its phases were made shorter or longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
     /// What must hold.
     pub slos: Vec<Slo>,
     /// Where each of [`Plan::slos`] was declared.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Plan, Step};
+use super::{Phase, Plan, Scale, Step};
 use crate::judge::{Experiment, Grades, Slo};
 
 /// A plan without what is sent: names, loads, weights and objectives, but no path, header, body or row of data.
@@ -23,6 +23,9 @@ pub struct Outline {
     pub mixes: Vec<Vec<OutlineEntry>>,
     /// What runs when.
     pub phases: Vec<Phase>,
+    /// The factor by which phases were made shorter or longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
     /// What must hold.
     pub slos: Vec<Slo>,
     /// How quick requests are, in a word.
@@ -71,12 +74,18 @@ impl Outline {
             requests,
             flows,
             phases: plan.phases.clone(),
+            scale: plan.scale,
             slos: plan.slos.clone(),
             grades: plan.grades.clone(),
             experiments: plan.experiments.clone(),
             notes: plan.notes.clone(),
             facts: plan.facts.clone(),
         }
+    }
+
+    /// Names of the phases that are not run because others were asked for.
+    pub fn left_out(&self) -> Vec<&str> {
+        self.phases.iter().filter(|phase| phase.left_out).map(|phase| phase.name.as_str()).collect()
     }
 }
 

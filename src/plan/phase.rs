@@ -41,6 +41,12 @@ pub struct Phase {
     /// Left out unless this phase went on to its planned end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub if_completed: Option<String>,
+    /// `--scale` leaves it as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unscaled: bool,
+    /// Not run, because `--phase` asks for others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
     /// Where it was declared.
     #[serde(skip)]
     pub at: Place,
@@ -70,6 +76,8 @@ impl Phase {
             drain: DRAIN,
             ends_when: None,
             if_completed: None,
+            unscaled: false,
+            left_out: false,
             at: Place::default(),
         }
     }

@@ -114,6 +114,11 @@ fn slos(summary: &Summary) -> TestSuite {
                 skipped.set_message(clean_text(&format!("inconclusive: {said}")));
                 skipped
             }
+            Verdict::NotRun => {
+                let mut skipped = TestCaseStatus::skipped();
+                skipped.set_message(clean_text(slo.why.as_deref().unwrap_or("not run")));
+                skipped
+            }
             Verdict::Inconclusive | Verdict::Fail => failure(NonSuccessKind::Failure, clean_text(&said)),
         };
         let name = format!("{}: {}", clean_text(&slo.name), clean_text(&slo.target));

@@ -43,7 +43,7 @@ pub(super) fn render(summary: &Summary) -> String {
             let value = match slo.verdict {
                 Verdict::Pass => "1",
                 Verdict::Fail => "0",
-                Verdict::Inconclusive => "NaN",
+                Verdict::Inconclusive | Verdict::NotRun => "NaN",
             };
             page.sample("loadr_slo_passed", &[("slo", &slo.name), ("target", &slo.target)], value);
         }

@@ -145,6 +145,7 @@ pub(super) const fn mark(verdict: Verdict) -> &'static str {
         Verdict::Pass => "✓",
         Verdict::Fail => "✗",
         Verdict::Inconclusive => "?",
+        Verdict::NotRun => "·",
     }
 }
 

@@ -45,7 +45,8 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
     let outline = ran.outline;
     let timings = phase_timings(ran.timings, ran.end);
     let views = phase_views(outline, ran.totals, &timings);
-    let slos = watch.finish(&views, CONFIDENCE);
+    let mut slos = watch.finish(&views, CONFIDENCE);
+    judge::take_back(&outline.slos, &mut slos, &outline.left_out());
     let (validity, evidence) = judge::assess(&views, &health(ran));
     let comparison = match &ran.against {
         Against::Nothing => None,

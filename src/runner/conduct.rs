@@ -220,7 +220,9 @@ impl<'a> Conductor<'a> {
             .iter()
             .enumerate()
             .filter_map(|(index, phase)| match phase.start {
-                Start::At(offset) => Some((PhaseId(index as u32), run_start + LEAD + offset.as_nanos() as Nanos)),
+                Start::At(offset) if !phase.left_out => {
+                    Some((PhaseId(index as u32), run_start + LEAD + offset.as_nanos() as Nanos))
+                }
                 _ => None,
             })
             .collect();

@@ -58,7 +58,7 @@ use crate::{
     judge::{self, ExitCode, Watch},
     measure::Totals,
     pace::Segment,
-    plan::{Outline, PhaseId, Plan, Slice},
+    plan::{Extent, Outline, PhaseId, Plan, Slice},
     report::{self, Summary},
     results::{self, Cut, End},
     script::Redactor,
@@ -111,6 +111,8 @@ pub struct RunOptions {
     pub allow_target: Vec<String>,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
+    /// Only some phases, or phases that are shorter or longer.
+    pub extent: Extent,
     /// Colour on standard error.
     pub color_stderr: bool,
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{NotRun, RunOptions, demo::Demo};
 use crate::{
     judge::ExitCode,
-    plan::{Plan, Slice},
+    plan::{Extent, Plan, Slice},
     script::{self, DataCache, LoadError, LoadOptions, Loaded, Redactor},
 };
 
@@ -20,6 +20,8 @@ pub struct ScriptOptions {
     pub allow_read: Vec<PathBuf>,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
+    /// Only some phases, or phases that are shorter or longer.
+    pub extent: Extent,
 }
 
 impl From<&RunOptions> for ScriptOptions {
@@ -29,6 +31,7 @@ impl From<&RunOptions> for ScriptOptions {
             env: options.env.clone(),
             allow_read: options.allow_read.clone(),
             slice: options.slice,
+            extent: options.extent.clone(),
         }
     }
 }
@@ -59,6 +62,7 @@ impl ScriptOptions {
             data_cache: Arc::new(DataCache::default()),
             secrets: Redactor::default(),
             slice: self.slice,
+            extent: self.extent.clone(),
         }
     }
 }

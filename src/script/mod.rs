@@ -50,7 +50,7 @@ pub use words::{
     words,
 };
 
-use crate::plan::{Drawers, Lack, Place, Plan, Problem, Slice, validate};
+use crate::plan::{Drawers, Extent, Lack, Place, Plan, Problem, Slice, validate};
 
 /// What a function of the language gives.
 type Fallible<T> = Result<T, Box<rhai::EvalAltResult>>;
@@ -72,6 +72,8 @@ pub struct LoadOptions {
     pub secrets: Redactor,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
+    /// Only some phases, or phases that are shorter or longer.
+    pub extent: Extent,
 }
 
 /// A script that was evaluated: its plan, and what runs it.
@@ -162,6 +164,11 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, options: &LoadOptions) -> R
     finish(&state, text, whole);
     saved::never_saved(&state).into_iter().for_each(|problem| state.unless_known(problem));
     if !state.problems.borrow().is_empty() {
+        return Err(failed(&state));
+    }
+    let limited = state.plan.borrow_mut().limit(&options.extent);
+    if let Err(problems) = limited {
+        problems.into_iter().for_each(|problem| state.problem(problem));
         return Err(failed(&state));
     }
     if let Some(slice) = options.slice {

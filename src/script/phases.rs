@@ -37,6 +37,7 @@ pub(super) fn assemble(draft: &PhaseDraft, problems: &mut Vec<Problem>) -> Optio
         pace: draft.pace.as_ref().map(|set| set.0),
         throttle: draft.throttle.as_ref().map(|set| set.0),
         warmup: draft.warmup,
+        unscaled: draft.unscaled,
         start: draft.start.clone().unwrap_or(default.start),
         drain: draft.drain.unwrap_or(default.drain),
         ends_when: draft.ends_when.clone(),

@@ -17,6 +17,7 @@ mod data_sets;
 mod docs;
 mod examples;
 mod exchanges;
+mod extent;
 mod forms;
 mod grades;
 mod history;

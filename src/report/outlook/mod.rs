@@ -13,7 +13,7 @@ use super::describe;
 use crate::{
     clock::{Nanos, SECOND},
     engine::outline::{Bound, Slot, timeline},
-    plan::{Drawers, Load, Overflow, Phase, Plan},
+    plan::{Drawers, Load, Overflow, Phase, Plan, extent_notes},
 };
 
 /// Everything `loadr plan` shows. The names are those of its JSON, which is an interface: additions only.
@@ -185,7 +185,7 @@ impl Outlook {
             slos: plan.slos.iter().map(slo).collect(),
             grades: plan.grades.as_ref().map(crate::judge::Grades::rule),
             environment: plan.environment.clone(),
-            notes: plan.notes.clone(),
+            notes: extent_notes(plan.scale, &plan.phases).into_iter().chain(plan.notes.iter().cloned()).collect(),
             schedule: schedule.map(|wanted| schedule::first(plan, drawers, &slots, seed, wanted)),
             drawn_end,
         }

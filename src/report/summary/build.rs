@@ -10,7 +10,7 @@ use crate::{
     clock::{Nanos, SECOND},
     judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
     measure::{Custom, Example, Kind, MessageCounts, PhaseFigures, Totals},
-    plan::{Load, Outline, OutlineEntry, Phase},
+    plan::{Load, Outline, OutlineEntry, Phase, extent_notes},
     report::{Comparison, describe},
 };
 
@@ -119,6 +119,8 @@ impl Summary {
             seed: input.seed,
             plan_hash: input.plan_hash.to_owned(),
             tags: input.tags.clone(),
+            scale: outline.scale,
+            left_out: outline.left_out().into_iter().map(ToOwned::to_owned).collect(),
             targets: outline.targets.clone(),
             unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),
@@ -130,6 +132,7 @@ impl Summary {
             custom: custom_metrics(&custom),
             notes: unverified_note(&outline.unverified)
                 .into_iter()
+                .chain(extent_notes(outline.scale, &outline.phases))
                 .chain(outline.notes.iter().chain(input.notes).cloned())
                 .collect(),
             facts: outline.facts.iter().cloned().collect::<BTreeMap<_, _>>(),

@@ -33,6 +33,7 @@ pub use timeline::TimelinePoint;
 use crate::{
     judge::{Evidence, ExitCode, Unit, Validity, Verdict},
     measure::Kind,
+    plan::Scale,
     report::Comparison,
 };
 
@@ -59,6 +60,10 @@ pub struct Summary {
     pub plan_hash: String,
     /// Labels that the run was given by `--tag`.
     pub tags: BTreeMap<String, String>,
+    /// The factor of `--scale`, by which phases were made shorter or longer.
+    pub scale: Option<Scale>,
+    /// Phases that were left out because `--phase` asked for others.
+    pub left_out: Vec<String>,
     /// Where requests went, without credentials.
     pub targets: Vec<String>,
     /// Those of them whose certificates were not verified.

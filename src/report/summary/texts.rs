@@ -11,6 +11,7 @@ impl Summary {
         let each = |text: &mut String| *text = rewrite(text);
         self.ended_early.iter_mut().chain(&mut self.partial).chain(&mut self.title).for_each(each);
         self.targets.iter_mut().chain(&mut self.unverified).chain(&mut self.notes).for_each(each);
+        self.left_out.iter_mut().for_each(each);
         self.tags = mem::take(&mut self.tags).into_iter().map(|(key, text)| (rewrite(&key), rewrite(&text))).collect();
         self.facts = mem::take(&mut self.facts).iter().map(|(name, text)| (rewrite(name), rewrite(text))).collect();
         self.evidence.iter_mut().for_each(|evidence| each(&mut evidence.what));

@@ -132,7 +132,9 @@ fn headline(page: &mut Page, summary: &Summary) {
         Validity::Suspect => parts.insert(0, "the generator disturbed the figures".to_owned()),
         Validity::Invalid => parts.insert(0, "the figures tell of the generator, not of the target".to_owned()),
     }
-    for (verdict, word) in [(Verdict::Fail, "failed"), (Verdict::Inconclusive, "inconclusive")] {
+    for (verdict, word) in
+        [(Verdict::Fail, "failed"), (Verdict::Inconclusive, "inconclusive"), (Verdict::NotRun, "not run")]
+    {
         if count(verdict) > 0 {
             parts.push(format!("{} {word}", count(verdict)));
         }

@@ -46,6 +46,7 @@ fn verdict(verdict: Verdict) -> Cell {
         Verdict::Pass => ("✓", Tone::Good),
         Verdict::Fail => ("✗", Tone::Bad),
         Verdict::Inconclusive => ("?", Tone::Warning),
+        Verdict::NotRun => ("·", Tone::Dim),
     };
     (format!("{mark} {}", verdict.word()), tone)
 }

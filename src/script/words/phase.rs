@@ -221,6 +221,10 @@ pub(super) const WORDS: &[Word] = &[
         with(phase.clone(), Some(()), |draft, ()| draft.warmup = true);
         phase
     }),
+    builder("unscaled", "", "`.unscaled()`", "Left as it is by `--scale`.", |_, phase, _| {
+        with(phase.clone(), Some(()), |draft, ()| draft.unscaled = true);
+        phase
+    }),
     builder(
         "alongside",
         "other: string | Phase",

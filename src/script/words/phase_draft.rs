@@ -30,6 +30,7 @@ pub struct PhaseDraft {
     pub(in crate::script) pace: Option<(Duration, Place)>,
     pub(in crate::script) throttle: Option<(Rate, Place)>,
     pub(in crate::script) warmup: bool,
+    pub(in crate::script) unscaled: bool,
     pub(in crate::script) start: Option<Start>,
     pub(in crate::script) drain: Option<Duration>,
     pub(in crate::script) ends_when: Option<(Condition, Duration)>,
