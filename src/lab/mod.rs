@@ -12,6 +12,7 @@ mod cache;
 mod carts;
 mod content;
 mod error;
+mod growers;
 mod items;
 mod limited;
 mod log;

@@ -13,6 +13,7 @@ use super::{
     auth::Auth,
     carts::Carts,
     content::Leak,
+    growers::Growers,
     items::Items,
     limited::Limits,
     log::{LogFile, RequestLog},
@@ -46,6 +47,7 @@ pub(super) struct State {
     pub(super) services: Services,
     pub(super) leak: Leak,
     pub(super) site: Site,
+    pub(super) growers: Growers,
 }
 
 impl State {
@@ -68,6 +70,7 @@ impl State {
             services: Services::new(options.seed),
             leak: Leak::default(),
             site: Site::default(),
+            growers: Growers::new(&options),
             options,
         })
     }
@@ -111,6 +114,7 @@ impl State {
         self.limits.reset();
         self.services.reset();
         self.leak.reset();
+        self.growers.reset();
         saved
     }
 

@@ -19,6 +19,7 @@ mod examples;
 mod exchanges;
 mod extent;
 mod forms;
+mod fruitpak;
 mod grades;
 mod history;
 mod http;

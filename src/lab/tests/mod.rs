@@ -3,6 +3,7 @@
 mod caching;
 mod content;
 mod entrances;
+mod growers;
 mod log;
 mod misbehave;
 mod service;

@@ -2,6 +2,7 @@
 
 from .lab import origin
 from .processes import Kit, NotReady
-from .servers import mariadb, nginx, postgres, redis, uvicorn, varnish
+from .servers import mariadb, nginx, postgres, psql, python, redis, replicas, uvicorn, varnish
 
-__all__ = ["Kit", "NotReady", "mariadb", "nginx", "origin", "postgres", "redis", "uvicorn", "varnish"]
+__all__ = ["Kit", "NotReady", "mariadb", "nginx", "origin", "postgres", "psql", "python", "redis",
+           "replicas", "uvicorn", "varnish"]

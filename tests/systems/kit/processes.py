@@ -74,7 +74,7 @@ class Kit:
         if done.returncode != 0:
             raise NotReady(f"{command[0]} ended with {done.returncode}:\n{done.stdout}")
 
-    def serve(
+    def begin(
         self,
         name: str,
         command: Callable[[int], Sequence[str]],
@@ -84,29 +84,17 @@ class Kit:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         end: signal.Signals = signal.SIGTERM,
-    ) -> int:
-        """Starts a server by the command for a port, and gives the port once `ready` (it takes connections)."""
-        ready = ready or takes_connections
-        log = self.logs / f"{name}.log"
-        for left in reversed(range(TRIES)):
-            port = free_port()
-            with log.open("ab") as output:
-                child = subprocess.Popen(
-                    command(port), cwd=cwd or self.folder, stdin=subprocess.DEVNULL, stdout=output,
-                    stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True,
-                    preexec_fn=end_with_parent, **as_user(user),
-                )
-            process = Process(name, child, log, end)
-            self.processes.append(process)
-            deadline = time.monotonic() + READY_WITHIN
-            while child.poll() is None and time.monotonic() < deadline:
-                if ready(port) and child.poll() is None:
-                    return port
-                time.sleep(0.02)
-            if left == 0 or child.poll() is None:
-                raise NotReady(f"{name} did not start; its log ends with:\n{process.tail()}")
-            self.processes.remove(process)
-        raise AssertionError("the last try returns or raises")
+    ) -> "Starting":
+        """Begins to start a server by the command for a port; it is there once it is `ready` (takes connections)."""
+        options = {
+            "cwd": cwd or self.folder, "env": {**os.environ, **(env or {})}, "start_new_session": True,
+            "preexec_fn": end_with_parent, **as_user(user),
+        }
+        return Starting(self, name, command, ready or takes_connections, options, end)
+
+    def serve(self, name: str, command: Callable[[int], Sequence[str]], **options) -> int:
+        """Starts a server, as `begin` does, and gives its port once it is there."""
+        return self.begin(name, command, **options).wait()
 
     def ended(self) -> Process | None:
         """A process that has ended though nobody asked it to."""
@@ -123,6 +111,40 @@ class Kit:
             # Also what it left behind of its group.
             signal_group(process.child, signal.SIGKILL)
             process.child.wait()
+
+
+class Starting:
+    """A server that is not there yet. Several can start at the same time."""
+
+    def __init__(self, kit: Kit, name: str, command, ready, options: dict, end: signal.Signals):
+        self.kit, self.name, self.command, self.ready, self.options, self.end = kit, name, command, ready, options, end
+        self.tries = 0
+        self.launch()
+
+    def launch(self) -> None:
+        self.tries += 1
+        self.port = free_port()
+        log = self.kit.logs / f"{self.name}.log"
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                self.command(self.port), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **self.options,
+            )
+        self.process = Process(self.name, child, log, self.end)
+        self.kit.processes.append(self.process)
+
+    def wait(self) -> int:
+        """Its port, once it is there."""
+        deadline = time.monotonic() + READY_WITHIN
+        while True:
+            has_ended = self.process.child.poll() is not None
+            if not has_ended and self.ready(self.port) and self.process.child.poll() is None:
+                return self.port
+            if has_ended and self.tries < TRIES:
+                self.kit.processes.remove(self.process)
+                self.launch()
+            elif has_ended or time.monotonic() > deadline:
+                raise NotReady(f"{self.name} did not start; its log ends with:\n{self.process.tail()}")
+            time.sleep(0.02)
 
 
 def signal_group(child: subprocess.Popen, what: signal.Signals) -> None:

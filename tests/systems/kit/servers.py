@@ -5,12 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Mapping, Sequence
 
-from .processes import HOST, Kit, NotReady, give, program, takes_connections, unprivileged
+from .processes import HOST, Kit, NotReady, Starting, give, program, takes_connections, unprivileged
 
 # The account of the database servers; trusted from this machine, for as long as the tests run.
 ACCOUNT = "loadr"
@@ -57,6 +56,12 @@ def postgres(kit: Kit, database: str = "app", name: str = "postgres", options: S
     return f"postgres://{ACCOUNT}@{HOST}:{port}/{database}"
 
 
+def psql(kit: Kit, database: str, script: Path) -> None:
+    """Runs a file of SQL on a database that `postgres` started."""
+    client = program("psql", places=sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True))
+    kit.run([client, database, "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script)])
+
+
 def mariadb(kit: Kit, database: str = "app", name: str = "mariadb", options: Sequence[str] = ()) -> str:
     """MariaDB with an empty database, careless about power cuts; gives its address, `mysql://…`."""
     user = unprivileged("mysql")
@@ -95,19 +100,32 @@ def mariadb(kit: Kit, database: str = "app", name: str = "mariadb", options: Seq
     return f"mysql://{ACCOUNT}:{ACCOUNT}@{HOST}:{port}/{database}"
 
 
-def uvicorn(
-    kit: Kit, app: str, *, folder: Path, env: Mapping[str, str] | None = None, name: str = "app",
-    health: str = "/health", options: Sequence[str] = (),
-) -> str:
+def uvicorn(kit: Kit, app: str, *, name: str = "app", **options) -> str:
     """An application (`module:name`, in `folder`) in one process; gives `http://host:port` once `health` is well."""
+    return f"http://{HOST}:{begin_uvicorn(kit, app, name, **options).wait()}"
+
+
+def replicas(kit: Kit, app: str, count: int, *, name: str = "app", **options) -> list[str]:
+    """The same application in so many processes, which are told their number, from 1 on, as `REPLICA`."""
+    env = options.pop("env", None) or {}
+    starting = [
+        begin_uvicorn(kit, app, f"{name}-{n}", env={**env, "REPLICA": str(n)}, **options) for n in range(1, count + 1)
+    ]
+    return [f"http://{HOST}:{one.wait()}" for one in starting]
+
+
+def begin_uvicorn(
+    kit: Kit, app: str, name: str, *, folder: Path, env: Mapping[str, str] | None = None, health: str = "/health",
+    options: Sequence[str] = (),
+) -> Starting:
     def is_well(port: int) -> bool:
         try:
             with urllib.request.urlopen(f"http://{HOST}:{port}{health}", timeout=5) as answer:
                 return answer.status == 200
-        except (urllib.error.URLError, OSError):
+        except OSError:
             return False
 
-    port = kit.serve(
+    return kit.begin(
         name,
         lambda port: [
             python(), "-m", "uvicorn", app, "--app-dir", str(folder), "--host", HOST, "--port", str(port),
@@ -116,7 +134,6 @@ def uvicorn(
         ready=lambda port: takes_connections(port) and is_well(port),
         env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
     )
-    return f"http://{HOST}:{port}"
 
 
 def nginx(kit: Kit, http: str, *, name: str = "nginx", workers: int = 1) -> str:
