@@ -219,6 +219,13 @@ async fn gzip(Params(query): Params<GzipQuery>) -> Result<Response, LabError> {
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CONTENT_ENCODING, "gzip")], packed).into_response())
 }
 
+/// A body as `Content-Encoding: gzip` has it.
+pub(super) fn gzipped(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
 fn pack(bytes: usize) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(br#"{"gzipped":true,"filler":""#)?;

@@ -150,9 +150,14 @@ pub(super) struct FixedWindow {
 }
 
 impl FixedWindow {
-    fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         let capacity = NonZeroUsize::MIN.saturating_add(KEYS_MAX - 1);
         Self { rate, keys: LruCache::new(capacity) }
+    }
+
+    /// Begins anew for every key.
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
     }
 
     /// The events that a window holds.

@@ -90,7 +90,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 /// The key of a request; without a proper one it is answered 401.
-struct Key(String);
+pub(super) struct Key(pub(super) String);
 
 impl FromRequestParts<Shared> for Key {
     type Rejection = LabError;

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::{
     auth, carts, content,
     error::{LabError, Params},
-    growers, items, limited, log,
+    events, firs, growers, items, limited, log,
     misbehave::MISBEHAVIOURS,
-    oauth, observe, service, site,
+    oauth, observe, service, sessions, site,
     state::Shared,
     upload,
 };
@@ -49,6 +49,9 @@ pub(super) const ENDPOINTS: &[&[Endpoint]] = &[
     carts::ENDPOINTS,
     upload::ENDPOINTS,
     limited::ENDPOINTS,
+    events::ENDPOINTS,
+    sessions::ENDPOINTS,
+    firs::ENDPOINTS,
     service::ENDPOINTS,
     content::ENDPOINTS,
 ];

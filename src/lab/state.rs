@@ -13,12 +13,15 @@ use super::{
     auth::Auth,
     carts::Carts,
     content::Leak,
+    events::Events,
+    firs::Firs,
     growers::Growers,
     items::Items,
     limited::Limits,
     log::{LogFile, RequestLog},
     options::{LabOptions, Service},
     service::{Draws, Services},
+    sessions::Sessions,
     site::Site,
     timer::Timer,
 };
@@ -48,6 +51,9 @@ pub(super) struct State {
     pub(super) leak: Leak,
     pub(super) site: Site,
     pub(super) growers: Growers,
+    pub(super) events: Events,
+    pub(super) sessions: Sessions,
+    pub(super) firs: Firs,
 }
 
 impl State {
@@ -71,6 +77,9 @@ impl State {
             leak: Leak::default(),
             site: Site::default(),
             growers: Growers::new(&options),
+            events: Events::default(),
+            sessions: Sessions::new(&options),
+            firs: Firs::new(&options),
             options,
         })
     }
@@ -115,6 +124,9 @@ impl State {
         self.services.reset();
         self.leak.reset();
         self.growers.reset();
+        self.events.reset();
+        self.sessions.reset();
+        self.firs.reset();
         saved
     }
 

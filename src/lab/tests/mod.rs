@@ -8,6 +8,7 @@ mod log;
 mod misbehave;
 mod service;
 mod shop;
+mod stand_ins;
 mod table;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
