@@ -18,6 +18,14 @@ fn run(name: &str, lab: &TestLab, variables: &[&str]) -> Ended {
     variables.iter().fold(program, |program, variable| program.arg("-e").arg(variable)).run()
 }
 
+/// Runs an example that is made to be shortened as a whole, in so much of its time.
+fn scaled_run(name: &str, lab: &TestLab, scale: &str, variables: &[&str]) -> Ended {
+    let script = folder().join(format!("{name}.rhai"));
+    let program = Program::new(["run", "--json", "summary.json", "--workers", "1", "--seed", "7", "--scale", scale]);
+    let program = program.arg(script).arg("-e").arg(format!("TARGET={}", lab.url()));
+    variables.iter().fold(program, |program, variable| program.arg("-e").arg(variable)).run()
+}
+
 /// What it sent went well, and its checks held. How fast that was is the machine's business.
 #[track_caller]
 fn assert_went_well(ended: &Ended) {
@@ -205,4 +213,52 @@ fn users_get_through_the_login_form() {
     let visitors = ended.figures().phase("visitors");
     assert_eq!(visitors.check("the account is shown")["passed"], 10);
     assert_eq!(visitors.row("POST /login").status(303), 10);
+}
+
+#[test]
+fn events_are_taken_in_and_a_full_queue_says_so() {
+    let lab = TestLab::start();
+    let ended = scaled_run("event_ingestion", &lab, "0.05", &[]);
+    assert_went_well(&ended);
+    let figures = ended.figures();
+    let sizes =
+        ["size/100", "size/250", "size/500", "size/1000"].map(|size| figures.phase(size).row("event").status(202));
+    assert_eq!(sizes, [5, 13, 25, 50], "{ended}");
+    let full = figures.phase("backpressure").row("event");
+    assert_eq!((full.status(202), full.status(503)), (501, 1), "{ended}");
+    assert_eq!(figures.slo("fifty at once")["samples"], 50, "{ended}");
+    assert_eq!(figures.slo("strangers do not")["verdict"], "pass", "{ended}");
+    assert_eq!(figures.phase("single").check("tells its own time")["passed"], 10, "{ended}");
+}
+
+#[test]
+fn sessions_are_limited_as_promised() {
+    let lab = TestLab::with(LabOptions { limit: parse_rate("100/2s").expect("a rate"), ..LabOptions::default() });
+    let ended = scaled_run("therapybridge", &lab, "0.005", &[]);
+    assert_went_well(&ended);
+    let figures = ended.figures();
+    let limited = figures.phase("rate limit").row("limited");
+    // The window is so short that on a slow machine another may begin within the 150.
+    assert_eq!(limited.status(200) + limited.status(429), 150, "{ended}");
+    assert_eq!(metric(&ended, "first 429")["min"], 101.0, "{ended}");
+    assert_eq!(figures.phase("rate limit").check("Retry-After is honest")["passed"], 1, "{ended}");
+    let uploads = figures.phase("uploads").row("upload");
+    assert_eq!((uploads.status(201), uploads.status(429)), (10, 2), "{ended}");
+    assert_eq!(figures.phase("pool").count("ok"), 1_000, "{ended}");
+    assert!(metric(&ended, "memory of the server, MB")["max"].as_f64() > Some(1.0), "{ended}");
+}
+
+#[test]
+fn families_of_operations_have_their_thresholds() {
+    let lab = TestLab::start();
+    let ended = scaled_run("afirgen", &lab, "0.01", &[]);
+    assert_went_well(&ended);
+    let figures = ended.figures();
+    let names: Vec<_> = figures.phases().map(|phase| phase.0["name"].as_str().expect("a name").to_owned()).collect();
+    let of = |category: &str| names.iter().filter(|name| name.starts_with(category)).count();
+    assert_eq!([of("api/"), of("db/"), of("cache/"), of("load/")], [9, 12, 11, 1], "{ended}");
+    let cached = figures.phase("api/generate cached");
+    assert_eq!(cached.row("cached").status(200), 6, "{ended}");
+    assert!(figures.phase("api/generate new").row("new").ms("service_us", "min") >= 100.0, "{ended}");
+    assert_eq!(figures.phase("cache/expiry").check("is gone after its time")["passed"], 20, "{ended}");
 }

@@ -44,3 +44,4 @@ mod systems;
 mod target_faults;
 mod tls;
 mod truth;
+mod user_reports;
