@@ -87,6 +87,8 @@ pub struct Ending {
     pub script_failed_everywhere: bool,
     /// `--strict`: inconclusive is not good enough.
     pub strict: bool,
+    /// An SLO is about a phase that was never run.
+    pub slo_not_run: bool,
     /// A baseline was given, and the figures are worse.
     pub regressed: bool,
 }
@@ -102,7 +104,7 @@ pub fn exit_code(validity: Validity, slos: &[SloResult], ending: Ending) -> Exit
         ExitCode::ScriptFailedEverywhere
     } else if validity == Validity::Invalid {
         ExitCode::Invalid
-    } else if any(Verdict::Fail) {
+    } else if any(Verdict::Fail) || ending.slo_not_run {
         ExitCode::SloFailed
     } else if ending.regressed {
         ExitCode::Regression
@@ -143,6 +145,7 @@ mod tests {
             (Validity::Valid, &[Verdict::Inconclusive, Verdict::Fail], strict, 99),
             (Validity::Invalid, &[Verdict::Fail], ending, 97),
             (Validity::Valid, &[Verdict::Pass], Ending { regressed: true, ..ending }, 96),
+            (Validity::Valid, &[Verdict::Pass], Ending { slo_not_run: true, ..ending }, 99),
             (Validity::Invalid, &[], Ending { interrupted: true, ..ending }, 105),
             (Validity::Valid, &[Verdict::Fail], Ending { aborted: true, interrupted: true, ..ending }, 108),
             (Validity::Valid, &[Verdict::Fail], Ending { script_failed_everywhere: true, ..ending }, 107),

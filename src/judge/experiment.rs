@@ -75,6 +75,16 @@ impl Experiment {
         parts.into_iter().filter_map(|(part, phase)| Some((part, phase.as_deref()?)))
     }
 
+    /// Forgets phases that are not run, and with them the parts that they play.
+    pub fn drop_phases(&mut self, is_gone: impl Fn(&str) -> bool) {
+        for part in [&mut self.cold, &mut self.warm, &mut self.steady, &mut self.pairs] {
+            part.take_if(|phase| is_gone(phase));
+        }
+        self.ttl.take_if(|part| is_gone(&part.phase));
+        self.stampede.take_if(|part| is_gone(&part.phase));
+        self.working_set.retain(|part| !is_gone(&part.phase) && !part.fill.as_deref().is_some_and(&is_gone));
+    }
+
     /// Every phase it names.
     pub fn phases(&self) -> impl Iterator<Item = &str> {
         let ttl = self.ttl.as_ref().map(|part| part.phase.as_str());

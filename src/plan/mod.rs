@@ -18,6 +18,7 @@ mod phase;
 mod problem;
 mod rewrite;
 mod rows;
+mod skip;
 mod slice;
 mod table;
 mod target;
@@ -39,6 +40,7 @@ pub use phase::{Arrivals, Load, Overflow, Phase, Start, Think};
 pub use problem::{Lack, Place, Problem, Via};
 pub use rows::Order;
 use serde::{Deserialize, Serialize};
+pub use skip::Skip;
 pub use slice::Slice;
 pub use table::{Cell, Table, TableBuilder};
 pub use target::Target;
@@ -47,7 +49,7 @@ pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
 
-use crate::judge::{Experiment, Grades, Slo};
+use crate::judge::{Experiment, Goal, Grades, NotDone, Score, Slo};
 
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
@@ -120,6 +122,21 @@ pub struct Plan {
     /// What the run is held against afterwards.
     #[serde(skip)]
     pub baseline: Option<Baseline>,
+    /// What the author hopes for.
+    #[serde(skip)]
+    pub goals: Vec<Goal>,
+    /// Where each of them was declared.
+    #[serde(skip)]
+    pub goal_places: Vec<Place>,
+    /// What the script says to leave out.
+    #[serde(skip)]
+    pub skips: Vec<Skip>,
+    /// What that came to; empty before [`Plan::leave_out`].
+    #[serde(skip)]
+    pub skipped: Vec<NotDone>,
+    /// How points are taken.
+    #[serde(skip)]
+    pub score: Option<Score>,
     /// Runs once before the first phase.
     pub setup: Option<ClosureId>,
     /// Runs once after the last phase.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Plan, Scale, Step};
-use crate::judge::{Experiment, Grades, Slo};
+use crate::judge::{Experiment, Goal, Grades, NotDone, Score, Slo};
 
 /// A plan without what is sent: names, loads, weights and objectives, but no path, header, body or row of data.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,15 @@ pub struct Outline {
     /// Cache experiments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<Experiment>,
+    /// What the author hopes for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Goal>,
+    /// What the script left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<NotDone>,
+    /// How points are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
     /// Notes of the author.
     pub notes: Vec<String>,
     /// Facts of the author.
@@ -78,6 +87,9 @@ impl Outline {
             slos: plan.slos.clone(),
             grades: plan.grades.clone(),
             experiments: plan.experiments.clone(),
+            goals: plan.goals.clone(),
+            skipped: plan.skipped.clone(),
+            score: plan.score.clone(),
             notes: plan.notes.clone(),
             facts: plan.facts.clone(),
         }

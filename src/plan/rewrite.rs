@@ -22,6 +22,13 @@ impl Plan {
                 each(other);
             }
         }
+        for left in &mut self.skipped {
+            each(&mut left.name);
+            each(&mut left.reason);
+        }
+        for goal in &mut self.goals {
+            goal.before.iter_mut().chain([&mut goal.name, &mut goal.target]).for_each(each);
+        }
         for slo in &mut self.slos {
             each(&mut slo.name);
             let Selector { phase, request, flow, group, class, status: _, experiment } = &mut slo.selector;

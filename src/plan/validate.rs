@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{Generator, Load, Order, Phase, Place, Plan, Problem, Start, Step, problem::Lack};
-use crate::judge::is_part_of;
+use crate::judge::{Selector, is_part_of};
 
 /// Longest phase, in seconds: beyond it per-second series no longer make sense.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -21,6 +21,8 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     generators(plan, &mut problems);
     data(plan, &mut problems);
     slos(plan, &mut problems);
+    goals(plan, &mut problems);
+    plan.skip_problems(&mut problems);
     experiments(plan, &mut problems);
     problems
 }
@@ -130,7 +132,7 @@ fn mixes(plan: &Plan, problems: &mut Vec<Problem>) {
 }
 
 fn phases(plan: &Plan, problems: &mut Vec<Problem>) {
-    if plan.phases.is_empty() {
+    if plan.phases.is_empty() && plan.skipped.is_empty() {
         problems.push(
             Problem::nowhere("the script has no phase")
                 .help("declare one: `phase(\"main\").run(get(\"/\")).users(10).during(30.s);`")
@@ -322,9 +324,6 @@ fn experiments(plan: &Plan, problems: &mut Vec<Problem>) {
 }
 
 fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
-    // Closures name requests while they run: then only the run can tell whether a name is right.
-    let closed_world = plan.flows.is_empty()
-        && plan.targets.iter().all(|target| target.on_start.is_none() && target.on_stop.is_none());
     let mut seen: HashMap<&str, u32> = HashMap::new();
     for (index, slo) in plan.slos.iter().enumerate() {
         let at = plan.slo_places.get(index).cloned().unwrap_or_default();
@@ -335,30 +334,7 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
                     .help("give each SLO a name of its own"),
             );
         }
-        let mut known = |kind: &str, wanted: &Option<String>, names: Vec<&str>| {
-            let Some(wanted) = wanted else { return };
-            let article = if kind == "experiment" { "an" } else { "a" };
-            let parts = kind == "phase" && names.iter().any(|name| is_part_of(name, wanted));
-            if !parts && !names.contains(&wanted.as_str()) {
-                problems.push(
-                    Problem::at(
-                        &at,
-                        format!("the SLO `{}` is about {article} {kind} `{wanted}`, which does not exist", slo.name),
-                    )
-                    .label("this would select nothing")
-                    .help(suggest(wanted, names, kind))
-                    .lacking(Lack::Name(wanted.clone())),
-                );
-            }
-        };
-        let experiments = plan.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
-        known("experiment", &slo.selector.experiment, experiments);
-        known("phase", &slo.selector.phase, plan.phases.iter().map(|phase| phase.name.as_str()).collect());
-        known("flow", &slo.selector.flow, plan.flows.iter().map(|flow| flow.name.as_str()).collect());
-        if closed_world {
-            let names = plan.templates.iter().map(|template| template.name.as_str()).collect();
-            known("request", &slo.selector.request, names);
-        }
+        selects(plan, &slo.selector, &at, &format!("SLO `{}`", slo.name), problems);
         if let Some(name) = &slo.selector.phase
             && let mut about = plan.phases.iter().filter(|phase| phase.name == *name || is_part_of(&phase.name, name))
             && about.clone().next().is_some()
@@ -369,5 +345,46 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
                     .help("a warm-up is in no SLO: judge another phase, or leave `.warmup()` out"),
             );
         }
+    }
+}
+
+fn goals(plan: &Plan, problems: &mut Vec<Problem>) {
+    for (index, goal) in plan.goals.iter().enumerate() {
+        let at = plan.goal_places.get(index).cloned().unwrap_or_default();
+        if plan.goals[..index].iter().any(|earlier| earlier.name == goal.name) {
+            let problem = Problem::at(&at, format!("there are two goals named `{}`", goal.name));
+            problems.push(problem.help("give each goal a name of its own"));
+        }
+        if let (Some(measure), None) = (&goal.measure, &goal.skipped) {
+            selects(plan, &measure.selector, &at, &format!("goal `{}`", goal.name), problems);
+        }
+    }
+}
+
+/// Whether what a selector names is there; `whose` is who selects.
+fn selects(plan: &Plan, selector: &Selector, at: &Place, whose: &str, problems: &mut Vec<Problem>) {
+    // Closures name requests while they run: then only the run can tell whether a name is right.
+    let closed_world = plan.flows.is_empty()
+        && plan.targets.iter().all(|target| target.on_start.is_none() && target.on_stop.is_none());
+    let mut known = |kind: &str, wanted: &Option<String>, names: Vec<&str>| {
+        let Some(wanted) = wanted else { return };
+        let article = if kind == "experiment" { "an" } else { "a" };
+        let parts = kind == "phase" && names.iter().any(|name| is_part_of(name, wanted));
+        if !parts && !names.contains(&wanted.as_str()) {
+            problems.push(
+                Problem::at(at, format!("the {whose} is about {article} {kind} `{wanted}`, which does not exist"))
+                    .label("this would select nothing")
+                    .help(suggest(wanted, names, kind))
+                    .lacking(Lack::Name(wanted.clone())),
+            );
+        }
+    };
+    let experiments = plan.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
+    known("experiment", &selector.experiment, experiments);
+    known("phase", &selector.phase, plan.phases.iter().map(|phase| phase.name.as_str()).collect());
+    known("flow", &selector.flow, plan.flows.iter().map(|flow| flow.name.as_str()).collect());
+    if closed_world {
+        let names = plan.templates.iter().map(|template| template.name.as_str()).collect();
+        known("request", &selector.request, names);
     }
 }

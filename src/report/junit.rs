@@ -7,7 +7,7 @@ use super::{
     words::{self, compared, percent},
 };
 use crate::{
-    judge::{Change, ExitCode, Validity, Verdict},
+    judge::{Change, ExitCode, GoalStatus, NotDoneKind, Validity, Verdict},
     measure::clean_text,
 };
 
@@ -46,6 +46,7 @@ pub(super) fn render(summary: &Summary) -> String {
     let mut report = Report::new(summary.title.as_deref().map_or_else(|| "loadr".to_owned(), clean_text));
     report.add_test_suites([run(summary), slos(summary)]);
     report.add_test_suites(summary.grades.iter().map(|scale| grades(summary, scale)));
+    report.add_test_suites(goals(summary));
     report.add_test_suites(summary.baseline.iter().map(baseline));
     report.add_test_suites(summary.phases.iter().filter(|phase| !phase.checks.is_empty()).map(|phase| {
         let mut suite = TestSuite::new(format!("checks in {}", clean_text(&phase.name)));
@@ -93,12 +94,34 @@ fn run(summary: &Summary) -> TestSuite {
         None => TestCaseStatus::success(),
     };
     suite.add_test_case(TestCase::new("the run was whole", ended));
+    for note in &summary.author_notes {
+        suite.add_property(("note of the author, not measured", clean_text(note).as_str()));
+    }
+    for (name, value) in &summary.facts {
+        suite.add_property((format!("{}, not measured", clean_text(name)).as_str(), clean_text(value).as_str()));
+    }
+    if let Some(score) = &summary.score {
+        suite.add_property(("score by a rule, not measured", score.text().as_str()));
+    }
     suite
 }
 
 fn slos(summary: &Summary) -> TestSuite {
     let is_strict = summary.exit_code == ExitCode::Inconclusive.code();
     let mut suite = TestSuite::new("SLOs");
+    for (left, word) in [(&summary.skipped, "skipped"), (&summary.not_run, "not run")] {
+        for it in left {
+            let name = format!("{} {}", it.kind.word(), clean_text(&it.name));
+            let reason = clean_text(&it.reason);
+            // What was not run though its plan has it fails the run, and so its case.
+            let status = if word == "not run" && it.kind == NotDoneKind::Slo {
+                failure(NonSuccessKind::Failure, format!("not run: {reason}"))
+            } else {
+                skipped(format!("{word}: {reason}"))
+            };
+            suite.add_test_case(TestCase::new(name, status));
+        }
+    }
     for slo in &summary.slos {
         let mut said = format!("{} is {}", slo.target, slo.actual_text);
         if !slo.interval_text.is_empty() {
@@ -149,6 +172,29 @@ fn grades(summary: &Summary, scale: &ScaleSummary) -> TestSuite {
     suite
 }
 
+/// Goals decide nothing: one that is missed is a skipped case.
+fn goals(summary: &Summary) -> Option<TestSuite> {
+    let mut suite = TestSuite::new("goals, which decide nothing");
+    for goal in &summary.goals {
+        let mut said = format!("{}: {}, target {}", goal.status.words(), goal.actual_text, goal.target);
+        if let Some(why) = &goal.why {
+            said += &format!("; {why}");
+        }
+        let status = match goal.status {
+            GoalStatus::Met => TestCaseStatus::success(),
+            _ => skipped(clean_text(&said)),
+        };
+        suite.add_test_case(TestCase::new(clean_text(&goal.name), status));
+    }
+    (!summary.goals.is_empty()).then_some(suite)
+}
+
+fn skipped(message: String) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
+}
+
 fn failure(kind: NonSuccessKind, message: String) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_message(message);
@@ -158,12 +204,18 @@ fn failure(kind: NonSuccessKind, message: String) -> TestCaseStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{healthy, hostile, regressed, troubled};
+    use crate::report::samples::{aims, healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_case_for_each_condition_and_check() {
         insta::assert_snapshot!("healthy_junit", render(&healthy()));
         insta::assert_snapshot!("troubled_junit", render(&troubled()));
+    }
+
+    #[test]
+    fn what_was_not_done_is_no_success() {
+        let page = render(&aims());
+        insta::assert_snapshot!("aims_junit", page);
     }
 
     #[test]

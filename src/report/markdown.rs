@@ -1,5 +1,6 @@
 //! The report as a comment of a pull request: GitHub's Markdown, short, the verdict first, details folded away.
 
+mod aims;
 mod comparison;
 mod experiment;
 
@@ -28,6 +29,7 @@ pub(super) fn render(summary: &Summary) -> String {
     if let Some(scale) = &summary.grades {
         let _ = writeln!(page, "Requests have {}.\n", text(&scale.about()));
     }
+    aims::section(&mut page, summary);
     if let Some(baseline) = &summary.baseline {
         comparison::section(&mut page, baseline);
     }
@@ -74,9 +76,10 @@ fn headline(page: &mut String, summary: &Summary) {
     let _ = writeln!(page, "### {sign} {title}\n");
     let _ = writeln!(
         page,
-        "**{}** · {passed} of {} SLO conditions pass · exit {} ({})\n",
+        "**{}** · {passed} of {} SLO conditions pass{} · exit {} ({})\n",
         summary.verdict.word(),
         summary.slos.len(),
+        words::skipped_slos(summary).map_or_else(String::new, |part| format!(" · {part}")),
         summary.exit_code,
         summary.exit_meaning,
     );
@@ -228,8 +231,11 @@ fn remarks(page: &mut String, summary: &Summary) {
             let _ = writeln!(page, "- {}, over all phases that count: {}", text(custom.name()), metric(custom));
         }
     }
-    for note in &summary.notes {
+    for note in words::own_notes(summary) {
         let _ = writeln!(page, "- Note: {}", text(note));
+    }
+    for note in &summary.author_notes {
+        let _ = writeln!(page, "- Note of the author (not measured): {}", text(note));
     }
     for (name, value) in &summary.facts {
         let _ = writeln!(page, "- {}: {} (not measured)", text(name), text(value));
@@ -271,7 +277,7 @@ fn text_of(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{experiment, healthy, hostile, regressed, troubled};
+    use crate::report::samples::{aims, experiment, healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_healthy_run() {
@@ -281,6 +287,12 @@ mod tests {
     #[test]
     fn a_cache_experiment() {
         let page = render(&experiment());
+        insta::assert_snapshot!(&page[..page.find("<details").expect("phases")]);
+    }
+
+    #[test]
+    fn goals_and_what_was_left_out() {
+        let page = render(&aims());
         insta::assert_snapshot!(&page[..page.find("<details").expect("phases")]);
     }
 
@@ -301,7 +313,7 @@ mod tests {
             assert!(!page.contains(forbidden), "{forbidden:?} in {page}");
         }
         let rows = page.lines().filter(|line| line.starts_with("| ")).map(|line| line.matches('|').count());
-        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 9 | 10 | 11)), "{page}");
+        assert!(rows.into_iter().all(|bars| matches!(bars, 6 | 7 | 9 | 10 | 11)), "{page}");
     }
 
     #[test]

@@ -40,10 +40,10 @@ pub use outlook::{
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
     CacheSummary, CheckSummary, CoursePoint, CustomSummary, EffectiveSummary, ExampleSummary, ExcerptSummary,
-    ExemplarSummary, ExperimentSummary, FailureSummary, GradeLimit, GradeSummary, Latency, MessageSummary, MixSummary,
-    NeedSummary, NegotiatedSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, ScaleSummary, SizeSummary,
-    SloSummary, SpeedupSummary, StampedeSummary, Summary, SummaryInput, TimelinePoint, TtlSummary, WorkingSetSummary,
-    phase_views,
+    ExemplarSummary, ExperimentSummary, FailureSummary, GoalSummary, GradeLimit, GradeSummary, Latency, MessageSummary,
+    MixSummary, NeedSummary, NegotiatedSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, ScaleSummary,
+    SizeSummary, SloSummary, SpeedupSummary, StampedeSummary, Summary, SummaryInput, TimelinePoint, TtlSummary,
+    WorkingSetSummary, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
-    judge::{Validity, Verdict},
+    judge::{GoalStatus, Validity, Verdict},
     measure::clean_text,
 };
 
@@ -48,6 +48,7 @@ pub(super) fn render(summary: &Summary) -> String {
             page.sample("loadr_slo_passed", &[("slo", &slo.name), ("target", &slo.target)], value);
         }
     }
+    aims(&mut page, summary);
     iterations(&mut page, &summary.phases);
     requests(&mut page, &summary.phases);
     grades(&mut page, summary);
@@ -212,6 +213,40 @@ fn custom(page: &mut Page, phases: &[PhaseSummary]) {
     }
 }
 
+/// Goals, what has no verdict, and what the author says.
+fn aims(page: &mut Page, summary: &Summary) {
+    if !summary.goals.is_empty() {
+        page.family("loadr_goal_met", "gauge", "Goals, which decide nothing: 1 met, 0 missed, NaN not known.");
+        for goal in &summary.goals {
+            let value = match goal.status {
+                GoalStatus::Met => "1",
+                GoalStatus::Missed => "0",
+                GoalStatus::Inconclusive | GoalStatus::Skipped | GoalStatus::NotMeasured => "NaN",
+            };
+            page.sample("loadr_goal_met", &[("goal", &goal.name), ("target", &goal.target)], value);
+        }
+    }
+    let left = [(&summary.skipped, "skipped"), (&summary.not_run, "not run")];
+    if left.iter().any(|(left, _)| !left.is_empty()) {
+        page.family("loadr_left_out", "gauge", "What was not done: always 1.");
+        for (left, status) in left {
+            for it in left {
+                page.sample("loadr_left_out", &[("kind", it.kind.word()), ("name", &it.name), ("status", status)], "1");
+            }
+        }
+    }
+    if let Some(value) = summary.score.as_ref().and_then(|score| score.value) {
+        page.family("loadr_score", "gauge", "The score by the script's rule. Not measured.");
+        page.sample("loadr_score", &[], &value.to_string());
+    }
+    if !summary.facts.is_empty() {
+        page.family("loadr_fact_info", "gauge", "Facts of the author. Not measured.");
+        for (name, value) in &summary.facts {
+            page.sample("loadr_fact_info", &[("name", name), ("value", value)], "1");
+        }
+    }
+}
+
 fn seconds(us: f64) -> String {
     (us / 1e6).to_string()
 }
@@ -258,11 +293,24 @@ fn escape(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{healthy, hostile};
+    use crate::report::samples::{aims, healthy, hostile};
 
     #[test]
     fn families_in_one_piece_each() {
         insta::assert_snapshot!("healthy_prometheus", render(&healthy()));
+    }
+
+    #[test]
+    fn goals_are_known_by_their_status() {
+        let page = render(&aims());
+        for line in [
+            "loadr_goal_met{goal=\"instant reads\",target=\"< 1ms\"} 0",
+            "loadr_goal_met{goal=\"more at once\",target=\"15+ users\"} NaN",
+            "loadr_left_out{kind=\"SLO\",name=\"bursts fit\",status=\"not run\"} 1",
+            "loadr_score 8",
+        ] {
+            assert!(page.lines().any(|known| known == line), "{line}: {page}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{MILLISECOND, SECOND},
-    judge::{ExitCode, Experiment, Grades, Quantity, Validity, run_figures},
+    judge::{ExitCode, Experiment, Goal, Grades, NotDone, NotDoneKind, Quantity, Score, Validity, run_figures},
     measure::{Kind, SampleResult, synthetic::Synthetic},
     plan::{Load, Outline, Phase},
     protocol::ErrorKind,
@@ -212,6 +212,45 @@ pub(super) fn experiment() -> Summary {
     summary(&run, &plan, &[Some(2_000), Some(2_000), None])
 }
 
+/// Goals of every status, what was skipped and not run, and a score.
+pub(super) fn aims() -> Summary {
+    let mut run = Synthetic::new();
+    for second in 0..20u64 {
+        run.spread(0, "item", 100, 1, 9);
+        run.request(0, 0, "item", "", SampleResult::FailedStatus, 2_000_000 + second);
+        run.tick();
+    }
+    let slos = vec![slo("reads stay fast", Some("item"), &[("p95", "< 10ms"), ("p95", "< 5ms")])];
+    let mut plan = plan(&["item"], vec![sustained(101), Phase { name: "burst".into(), ..sustained(1) }], slos);
+    let goal = |name: &str, before: Option<&str>, condition: Option<(&str, &str)>| Goal {
+        name: name.into(),
+        before: before.map(Into::into),
+        target: condition.map_or_else(|| "15+ users".to_owned(), |(_, text)| text.to_owned()),
+        measure: condition.map(|condition| slo(name, Some("item"), &[condition])),
+        skipped: None,
+    };
+    plan.goals = vec![
+        goal("faster reads", Some("15-20 s"), Some(("p95", "< 10s"))),
+        goal("instant reads", Some("3 ms"), Some(("p50", "< 1ms"))),
+        goal("long tail", None, Some(("p99.9", "< 1s"))),
+        goal("more at once", Some("5"), None),
+        Goal { skipped: Some("no cache here".into()), ..goal("cache", None, Some(("hit_ratio", "> 80%"))) },
+    ];
+    let left = |name: &str, kind: NotDoneKind, reason: &str| NotDone { name: name.into(), kind, reason: reason.into() };
+    plan.skipped = vec![
+        left("uploads", NotDoneKind::Phase, "no storage on this machine"),
+        left("uploads are quick", NotDoneKind::Slo, "phase uploads: no storage on this machine"),
+        left("security audit", NotDoneKind::Category, "done by hand"),
+    ];
+    plan.score = Some(Score { deductions: vec![(0.5, "no runbook".into())], ..Score::new(10.0) });
+    let mut whole = summary(&run, &plan, &[Some(2_020)]);
+    whole.not_run = vec![
+        left("burst", NotDoneKind::Phase, "the run ended before it: interrupted"),
+        left("bursts fit", NotDoneKind::Slo, "phase burst was not run: the run ended before it: interrupted"),
+    ];
+    whole
+}
+
 /// Text that wants to be more than text, wherever text may come from outside.
 pub(super) fn hostile() -> Summary {
     let mut run = Synthetic::new();
@@ -239,6 +278,15 @@ pub(super) fn hostile() -> Summary {
     plan.title = Some(evil.into());
     let limits = vec![(evil.to_owned(), MILLISECOND / 2)];
     plan.grades = Some(Grades { by: Quantity::Response(500_000), limits, below: evil.to_owned() });
+    plan.goals = vec![Goal {
+        name: evil.into(),
+        before: Some(evil.into()),
+        target: evil.into(),
+        measure: None,
+        skipped: Some(evil.into()),
+    }];
+    plan.skipped = vec![NotDone { name: evil.into(), kind: NotDoneKind::Category, reason: evil.into() }];
+    plan.score = Some(Score { deductions: vec![(1.0, evil.into())], ..Score::new(10.0) });
     plan.experiments = vec![Experiment {
         name: evil.into(),
         request: evil.into(),

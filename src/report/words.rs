@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
-    judge::{Change, Compared, Unit, Verdict},
+    judge::{Change, Compared, GoalStatus, NotDoneKind, Unit, Verdict},
     measure::{Kind, clean_text},
 };
 
@@ -147,6 +147,27 @@ pub(super) const fn mark(verdict: Verdict) -> &'static str {
         Verdict::Inconclusive => "?",
         Verdict::NotRun => "·",
     }
+}
+
+/// A sign for what became of a goal.
+pub(super) const fn goal_mark(status: GoalStatus) -> &'static str {
+    match status {
+        GoalStatus::Met => "✓",
+        GoalStatus::Missed => "✗",
+        GoalStatus::Inconclusive => "?",
+        GoalStatus::Skipped | GoalStatus::NotMeasured => "–",
+    }
+}
+
+/// Notes of the run, without those of the author.
+pub(super) fn own_notes(summary: &Summary) -> impl Iterator<Item = &String> {
+    summary.notes.iter().filter(|note| !summary.author_notes.contains(note))
+}
+
+/// SLOs that were skipped, for the first line: `1 skipped`.
+pub(super) fn skipped_slos(summary: &Summary) -> Option<String> {
+    let n = summary.skipped.iter().filter(|left| left.kind == NotDoneKind::Slo).count();
+    (n > 0).then(|| format!("{n} skipped"))
 }
 
 /// A sign for what became of a figure.

@@ -6,7 +6,7 @@ use super::baseline::Baseline;
 use crate::{
     clock::Nanos,
     engine::{Aside, arrival_plan},
-    judge::{self, Ending, GeneratorHealth, Watch},
+    judge::{self, Ending, GeneratorHealth, NotDone, NotDoneKind, Watch},
     measure::Totals,
     pace::Segment,
     plan::{Outline, Phase},
@@ -47,6 +47,11 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
     let views = phase_views(outline, ran.totals, &timings);
     let mut slos = watch.finish(&views, CONFIDENCE);
     judge::take_back(&outline.slos, &mut slos, &outline.left_out());
+    let mut not_run = phases_not_run(ran);
+    let planned = outline.phases.iter().filter(|phase| !phase.left_out).map(|phase| phase.name.as_str());
+    let slos_not_run = judge::mark_not_run(&outline.slos, &mut slos, planned, &not_run);
+    let slo_not_run = !slos_not_run.is_empty();
+    not_run.extend(slos_not_run);
     let (validity, evidence) = judge::assess(&views, &health(ran));
     let comparison = match &ran.against {
         Against::Nothing => None,
@@ -61,18 +66,14 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         interrupted: matches!(cut, Some(Cut::Interrupted)) || ran.partial.is_some(),
         script_failed_everywhere: matches!(cut, Some(Cut::SetupFailed(_))) || failed_everywhere(ran),
         strict: ran.strict,
+        slo_not_run,
         regressed: comparison.as_ref().is_some_and(Comparison::fails),
     };
     let mut notes = ran.end.notes.clone();
     if let Some(error) = &ran.end.teardown_error {
         notes.push(format!("teardown failed: {error}"));
     }
-    let ended_early = cut.map(|cut| match cut {
-        Cut::Interrupted => "interrupted".to_owned(),
-        Cut::Aborted(reason) => format!("aborted: {reason}"),
-        Cut::SetupFailed(reason) => format!("setup failed: {reason}"),
-        Cut::Broken(reason) => format!("internal error: {reason}"),
-    });
+    let ended_early = cut.map(told);
     let first_aside = outline.phases.len();
     let asides: Vec<(u16, &str)> =
         Aside::ALL.iter().enumerate().map(|(index, aside)| ((first_aside + index) as u16, aside.word())).collect();
@@ -82,6 +83,7 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         timings: &timings,
         asides: &asides,
         slos: &slos,
+        not_run: &not_run,
         validity,
         evidence: &evidence,
         baseline: comparison.as_ref(),
@@ -93,6 +95,31 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         partial: ran.partial,
         notes: &notes,
     })
+}
+
+fn told(cut: &Cut) -> String {
+    match cut {
+        Cut::Interrupted => "interrupted".to_owned(),
+        Cut::Aborted(reason) => format!("aborted: {reason}"),
+        Cut::SetupFailed(reason) => format!("setup failed: {reason}"),
+        Cut::Broken(reason) => format!("internal error: {reason}"),
+    }
+}
+
+/// Phases of the plan that never began.
+fn phases_not_run(ran: &Ran<'_>) -> Vec<NotDone> {
+    let why = |phase: &Phase| match (&ran.end.cut, ran.partial, &phase.if_completed) {
+        _ if phase.left_out => "others were asked for by --phase".to_owned(),
+        (Some(cut), ..) => format!("the run ended before it: {}", told(cut)),
+        (None, Some(_), _) => "the run file ends before it".to_owned(),
+        (None, None, Some(other)) => format!("{other} did not go on to its end"),
+        (None, None, None) => "the run ended before it".to_owned(),
+    };
+    let phases = ran.outline.phases.iter().enumerate();
+    let missing = phases.filter(|(at, _)| !ran.timings.contains_key(&(*at as u16)));
+    missing
+        .map(|(_, phase)| NotDone { name: phase.name.clone(), kind: NotDoneKind::Phase, reason: why(phase) })
+        .collect()
 }
 
 /// When phases ran, as reports take it.

@@ -263,6 +263,14 @@ pub(super) fn place(source: Option<&str>, position: rhai::Position) -> Place {
     }
 }
 
+/// A value as a text for the report.
+pub(super) fn told(value: &Dynamic) -> String {
+    if let Some(span) = value.clone().try_cast::<Span>() {
+        return clock::format_nanos(super::quantity::nanos(span.0));
+    }
+    value.clone().try_cast::<Pace>().map_or_else(|| value.to_string(), |pace| pace.0.to_string())
+}
+
 /// A value in the user's words: its kind, and its text where that is short.
 pub(super) fn describe(value: &Dynamic) -> String {
     let shown = |text: String| if text.chars().count() > 40 { "…".to_owned() } else { text };

@@ -195,6 +195,7 @@ fn finish(state: &ScriptState, text: &str, whole: bool) {
     }
     let mut plan = state.plan.borrow_mut();
     judge_experiments(&mut plan);
+    plan.leave_out();
     plan.title = title(text);
     let sources = state.sources.borrow();
     let follows = |problem: &Problem| incomplete && follows_from_a_gap(problem, &sources);

@@ -443,6 +443,9 @@ cache_experiment("it", #{
     ttl: ["ages", 2.s], stampede: ["crowd", 2], working_set: [[1, "steady", "cold"]],
 });
 slo("fast", #{ p50: "< 1s" });
+goal("faster", #{ before: "5 s", target: "< 1s", phase: "main" });
+skip("by hand", "nobody here");
+score(10).deduct(0.5, "no runbook");
 slo("pays", #{ experiment: "it", p95: "< 5ms" });
 note("a note");
 fact("commit", "1a2b3c");

@@ -6,6 +6,7 @@
 mod harness;
 
 mod ab;
+mod aims;
 mod author;
 mod bad_input;
 mod baseline;

@@ -1,5 +1,6 @@
 //! The report as one page for a browser: nothing is loaded from anywhere, and no script but its own may run.
 
+mod aims;
 mod chart;
 mod charts;
 mod comparison;
@@ -40,6 +41,7 @@ pub(super) fn render(summary: &Summary) -> String {
         version => env!("CARGO_PKG_VERSION"),
         phases => Value::from(Serde(view::phases(summary))),
         experiments => Value::from(Serde(experiment::experiments(summary))),
+        aims => Value::from(Serde(aims::view(summary))),
         remarks => view::remarks(summary),
         grades => summary.grades.as_ref().map(ScaleSummary::about),
         tags => tags(summary).iter().map(|tag| clean_text(tag)).collect::<Vec<_>>(),
@@ -88,7 +90,7 @@ fn hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{classes, down, experiment, healthy, hostile, regressed, troubled};
+    use crate::report::samples::{aims, classes, down, experiment, healthy, hostile, regressed, troubled};
 
     #[test]
     fn a_page_of_every_kind_of_run() {
@@ -147,6 +149,23 @@ mod tests {
         let body = &page[page.find("<body>").expect("a body")..];
         assert_eq!(body.matches("<script").count(), 1, "only the page's own");
         assert!(!body.contains("<img") && !body.contains('\u{1b}') && !body.contains('\u{202e}'));
+    }
+
+    #[test]
+    fn goals_are_tabled_with_what_was_left_out_and_the_score() {
+        let page = render(&aims());
+        for part in [
+            "id=\"goals\"",
+            "✗ missed",
+            "– not measured",
+            "– skipped: no cache here",
+            "category security audit: done by hand",
+            "SLO bursts fit: phase burst was not run",
+            "a judgement by a rule, not measured",
+            "-0.5 for no runbook, by the author, not measured",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
     }
 
     #[test]

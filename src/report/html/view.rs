@@ -206,7 +206,9 @@ pub(super) fn remarks(summary: &Summary) -> Vec<String> {
     let sums = summary.custom.iter().filter(|_| has_sums(summary));
     let custom =
         sums.map(|custom| format!("{}, over all phases that count: {}", clean_text(custom.name()), metric(custom)));
-    let notes = summary.notes.iter().map(|note| clean_text(note));
+    let own = words::own_notes(summary).map(|note| clean_text(note));
+    let of_author = |note: &String| format!("{} (note of the author, not measured)", clean_text(note));
+    let notes = own.chain(summary.author_notes.iter().map(of_author));
     let facts = summary.facts.iter();
     let facts = facts.map(|(name, value)| format!("{}: {} (not measured)", clean_text(name), clean_text(value)));
     custom.chain(notes).chain(facts).collect()

@@ -13,6 +13,7 @@ use super::describe;
 use crate::{
     clock::{Nanos, SECOND},
     engine::outline::{Bound, Slot, timeline},
+    judge::{Goal, NotDone},
     plan::{Drawers, Load, Overflow, Phase, Plan, extent_notes},
 };
 
@@ -39,6 +40,10 @@ pub struct Outlook {
     pub slos: Vec<SloOutlook>,
     /// By what rule requests get grades.
     pub grades: Option<String>,
+    /// What the script leaves out, with its reasons.
+    pub skipped: Vec<NotDone>,
+    /// What the author hopes for.
+    pub goals: Vec<GoalOutlook>,
     /// Names of the variables that the script asks for.
     pub environment: Vec<String>,
     /// Notes of the author.
@@ -48,6 +53,30 @@ pub struct Outlook {
     /// For the drawing: its length.
     #[serde(skip)]
     pub drawn_end: Nanos,
+}
+
+/// A goal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GoalOutlook {
+    /// Its name.
+    pub name: String,
+    /// How it was, in the author's words.
+    pub before: Option<String>,
+    /// What is hoped for.
+    pub target: String,
+    /// A run would measure it.
+    pub is_measured: bool,
+}
+
+impl GoalOutlook {
+    fn of(goal: &Goal) -> Self {
+        Self {
+            name: goal.name.clone(),
+            before: goal.before.clone(),
+            target: goal.target.clone(),
+            is_measured: goal.measure.is_some() && goal.skipped.is_none(),
+        }
+    }
 }
 
 /// How far away a target is.
@@ -184,6 +213,8 @@ impl Outlook {
             data: data::outlook(plan, &slots, seed),
             slos: plan.slos.iter().map(slo).collect(),
             grades: plan.grades.as_ref().map(crate::judge::Grades::rule),
+            skipped: plan.skipped.clone(),
+            goals: plan.goals.iter().map(GoalOutlook::of).collect(),
             environment: plan.environment.clone(),
             notes: extent_notes(plan.scale, &plan.phases).into_iter().chain(plan.notes.iter().cloned()).collect(),
             schedule: schedule.map(|wanted| schedule::first(plan, drawers, &slots, seed, wanted)),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CheckSummary, ExampleSummary, ExcerptSummary, ExperimentSummary, Latency, MessageSummary, MixSummary, PhaseSummary,
-    ScaleSummary, SloSummary, Summary, connections::negotiated, custom::custom_metrics, rows::rows, timeline::timeline,
+    CheckSummary, ExampleSummary, ExcerptSummary, ExperimentSummary, GoalSummary, Latency, MessageSummary, MixSummary,
+    PhaseSummary, ScaleSummary, SloSummary, Summary, connections::negotiated, custom::custom_metrics, rows::rows,
+    timeline::timeline,
 };
 use crate::{
     clock::{Nanos, SECOND},
-    judge::{Evidence, ExitCode, PhaseView, SloResult, Validity},
+    judge::{Evidence, ExitCode, NotDone, PhaseView, SloResult, Validity, judge_score},
     measure::{Custom, Example, Kind, MessageCounts, PhaseFigures, Totals},
     plan::{Load, Outline, OutlineEntry, Phase, extent_notes},
     report::{Comparison, describe},
@@ -54,6 +55,8 @@ pub struct SummaryInput<'a> {
     pub asides: &'a [(u16, &'a str)],
     /// Verdicts.
     pub slos: &'a [SloResult],
+    /// What the plan has and the run never reached.
+    pub not_run: &'a [NotDone],
     /// What the figures are worth.
     pub validity: Validity,
     /// What speaks against them.
@@ -125,6 +128,10 @@ impl Summary {
             unverified: outline.unverified.clone(),
             slos: input.slos.iter().map(slo).collect(),
             grades: outline.grades.as_ref().map(ScaleSummary::of),
+            goals: goals(input),
+            skipped: outline.skipped.clone(),
+            not_run: input.not_run.to_vec(),
+            score: outline.score.as_ref().map(|score| judge_score(score, input.slos, &outline.skipped, input.validity)),
             experiments: experiments(input),
             baseline: input.baseline.cloned(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
@@ -135,10 +142,16 @@ impl Summary {
                 .chain(extent_notes(outline.scale, &outline.phases))
                 .chain(outline.notes.iter().chain(input.notes).cloned())
                 .collect(),
+            author_notes: outline.notes.clone(),
             facts: outline.facts.iter().cloned().collect::<BTreeMap<_, _>>(),
             names_turned_away: input.totals.names_turned_away(),
         }
     }
+}
+
+fn goals(input: &SummaryInput<'_>) -> Vec<GoalSummary> {
+    let views = phase_views(input.outline, input.totals, input.timings);
+    input.outline.goals.iter().map(|goal| GoalSummary::of(goal, &views)).collect()
 }
 
 fn experiments(input: &SummaryInput<'_>) -> Vec<ExperimentSummary> {

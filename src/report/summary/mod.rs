@@ -9,6 +9,7 @@ mod exchanges;
 mod experiment;
 mod experiment_parts;
 mod experiment_warnings;
+mod goals;
 mod grades;
 mod latency;
 mod rows;
@@ -25,13 +26,14 @@ pub use custom::CustomSummary;
 pub use exchanges::{ExampleSummary, ExcerptSummary, ExemplarSummary};
 pub use experiment::{CoursePoint, EffectiveSummary, ExperimentSummary, NeedSummary, PartSummary, SpeedupSummary};
 pub use experiment_parts::{SizeSummary, StampedeSummary, TtlSummary, WorkingSetSummary};
+pub use goals::GoalSummary;
 pub use grades::{GradeLimit, GradeSummary, ScaleSummary};
 pub use latency::Latency;
 use serde::Serialize;
 pub use timeline::TimelinePoint;
 
 use crate::{
-    judge::{Evidence, ExitCode, Unit, Validity, Verdict},
+    judge::{Evidence, ExitCode, NotDone, ScoreResult, Unit, Validity, Verdict},
     measure::Kind,
     plan::Scale,
     report::Comparison,
@@ -72,6 +74,14 @@ pub struct Summary {
     pub slos: Vec<SloSummary>,
     /// The scale by which rows of requests have grades, where the script has one.
     pub grades: Option<ScaleSummary>,
+    /// What the author hopes for, and what became of it. Decides nothing.
+    pub goals: Vec<GoalSummary>,
+    /// What the script left out, with its reasons.
+    pub skipped: Vec<NotDone>,
+    /// What the plan has and the run never reached.
+    pub not_run: Vec<NotDone>,
+    /// A judgement by the script's rule, where it has one. Not measured.
+    pub score: Option<ScoreResult>,
     /// What each cache experiment found.
     pub experiments: Vec<ExperimentSummary>,
     /// The run held against its baseline, where it has one.
@@ -84,6 +94,8 @@ pub struct Summary {
     pub custom: Vec<CustomSummary>,
     /// What a reader should know: of the script's author, and of the run.
     pub notes: Vec<String>,
+    /// Those of the notes that are the author's. Not measured.
+    pub author_notes: Vec<String>,
     /// Facts of the script's author. Not measured.
     pub facts: BTreeMap<String, String>,
     /// How often a name or class was filed under `(other)` because there were too many.

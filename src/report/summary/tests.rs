@@ -96,6 +96,7 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         timings: &timings,
         asides: &[(plan.phases.len() as u16, "logins")],
         slos: &slos,
+        not_run: &[],
         validity,
         evidence: &evidence,
         seed: 42,

@@ -22,6 +22,17 @@ impl Summary {
             slo.why.iter_mut().for_each(each);
         }
         self.grades.iter_mut().for_each(|scale| scale.rewrite(&each));
+        for goal in &mut self.goals {
+            each(&mut goal.name);
+            each(&mut goal.target);
+            goal.before.iter_mut().chain(&mut goal.quantity).chain(&mut goal.why).for_each(each);
+        }
+        for left in self.skipped.iter_mut().chain(&mut self.not_run) {
+            each(&mut left.name);
+            each(&mut left.reason);
+        }
+        self.score.iter_mut().flat_map(|score| &mut score.deductions).for_each(|it| each(&mut it.reason));
+        self.author_notes.iter_mut().for_each(each);
         for experiment in &mut self.experiments {
             each(&mut experiment.name);
             each(&mut experiment.request);

@@ -1,5 +1,6 @@
 //! The report for a terminal, a pipe or a log: at most as wide as asked, readable without colour.
 
+mod aims;
 mod comparison;
 mod experiment;
 mod history;
@@ -51,6 +52,7 @@ fn render_page(summary: &Summary, width: usize, color: bool, exemplars: bool) ->
         page.blank();
         page.prose(0, Tone::Dim, &clean(&scale.about()));
     }
+    aims::section(&mut page, summary);
     if let Some(baseline) = &summary.baseline {
         comparison::section(&mut page, baseline);
     }
@@ -139,6 +141,7 @@ fn headline(page: &mut Page, summary: &Summary) {
             parts.push(format!("{} {word}", count(verdict)));
         }
     }
+    parts.extend(words::skipped_slos(summary));
     parts.push(format!("exit {} ({})", summary.exit_code, summary.exit_meaning));
     let tone = match summary.verdict {
         Validity::Valid => Tone::Good,
@@ -197,11 +200,16 @@ fn remarks(page: &mut Page, summary: &Summary) {
             summary.names_turned_away
         )
     });
-    let notes: Vec<String> = summary.notes.iter().map(|note| clean(note)).chain(turned_away).collect();
+    let notes: Vec<String> = words::own_notes(summary).map(|note| clean(note)).chain(turned_away).collect();
     if !notes.is_empty() {
         page.blank();
         page.prose(0, Tone::Bold, "notes");
         notes.iter().for_each(|note| page.prose(2, Tone::Plain, note));
+    }
+    if !summary.author_notes.is_empty() {
+        page.blank();
+        page.prose(0, Tone::Bold, "notes of the author, not measured");
+        summary.author_notes.iter().for_each(|note| page.prose(2, Tone::Plain, &clean(note)));
     }
     if !summary.facts.is_empty() {
         page.blank();

@@ -36,6 +36,7 @@ pub fn render_outlook(outlook: &Outlook, width: usize, color: bool) -> String {
         page.blank();
         page.prose(0, Tone::Plain, &format!("grades by the {}", clean(rule)));
     }
+    aims(&mut page, outlook);
     targets(&mut page, outlook);
     if let Some(schedule) = &outlook.schedule {
         arrivals(&mut page, schedule);
@@ -155,6 +156,27 @@ fn slos(page: &mut Page, outlook: &Outlook) {
         }
     }
     table.write(page, 0);
+}
+
+fn aims(page: &mut Page, outlook: &Outlook) {
+    if !outlook.goals.is_empty() {
+        page.blank();
+        let mut table = Table::new("GOAL", &[left("BEFORE", 1), left("TARGET", 0), left("MEASURED", 0)]);
+        for goal in &outlook.goals {
+            let before = goal.before.as_deref().unwrap_or("–");
+            let measured = if goal.is_measured { "yes" } else { "no" };
+            let cells = vec![plain(clean(before)), plain(clean(&goal.target)), plain(measured)];
+            table.row(0, &goal.name, Tone::Plain, cells);
+        }
+        table.write(page, 0);
+    }
+    if !outlook.skipped.is_empty() {
+        page.blank();
+        for it in &outlook.skipped {
+            let text = format!("skipped: {} {}: {}", it.kind.word(), clean(&it.name), clean(&it.reason));
+            page.prose(0, Tone::Warning, &text);
+        }
+    }
 }
 
 fn targets(page: &mut Page, outlook: &Outlook) {

@@ -9,7 +9,7 @@ use crate::{
     measure::synthetic::Synthetic,
     plan::Load,
     report::{
-        samples::{classes, down, experiment, healthy, hostile, regressed, troubled},
+        samples::{aims, classes, down, experiment, healthy, hostile, regressed, troubled},
         summary::tests::{phase, plan, slo, summary, sustained},
     },
 };
@@ -128,4 +128,11 @@ proptest! {
             prop_assert_eq!(without_colour(&render(&summary, width, true)), plain);
         }
     }
+}
+
+#[test]
+fn goals_and_what_was_left_out() {
+    let text = shown(&aims(), 100);
+    insta::assert_snapshot!("aims_100", &text[..text.find("\nsustained  open").expect("phases")]);
+    (20..60).for_each(|width| drop(shown(&aims(), width)));
 }

@@ -62,6 +62,14 @@ snapshots! {
     grades_with_equal_limits: "grades(#{ \"A\": 10.ms, \"A+\": 10.ms, \"F\": 50.ms });";
     grades_by_what_has_no_interval: "grades(#{ \"A\": 10.ms }, #{ by: \"max\", bellow: \"C\" });";
     two_scales_of_grades: "grades(#{ \"A\": 10.ms }); grades(#{ \"B\": 10.ms });";
+    a_goal_without_target: "goal(\"g\", #{ before: \"5 s\" });";
+    a_goal_about_no_phase: "goal(\"g\", #{ target: \"< 10s\", phase: \"mian\" });";
+    a_goal_whose_figure_is_unknown: "goal(\"g\", #{ target: \"> 80%\", phase: \"main\" }); goal(\"h\", #{ target: \"> 80%\", figure: \"hit_ration\" });";
+    a_goal_with_an_unknown_option: "goal(\"g\", #{ befor: \"5 s\", target: \"< 10s\" });";
+    a_skip_without_reason: "skip(\"uploads\", \"\");";
+    a_skip_of_everything: "skip(\"main\", \"no time\");";
+    a_thing_skipped_twice: "skip(\"a\", \"no time\"); skip(\"a\", \"no will\");";
+    a_score_that_is_wrong: "score(0); score(10, #{ fail: 1 }); score(10).deduct(-1, \"x\"); score(5).deduct(1, \" \");";
     a_wrong_number_of_arguments: "phase(\"a\").run(get(\"/\")).users();";
     a_url_for_a_path: "let r = get(\"http://example.com/a\");";
     a_path_without_slash: "let r = get(\"items\");";

@@ -1,5 +1,6 @@
 //! Whole scripts: what they declare, and what a mistake looks like on a terminal.
 
+mod aims;
 mod mistakes;
 mod plans;
 mod slices;

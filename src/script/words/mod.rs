@@ -1,6 +1,7 @@
 //! The words of the script language, one table for each thing they belong to, gathered in [`SUBJECTS`]. The tables
 //! are the registry: the engine, the messages about unknown words and the reference of the language all read them.
 
+mod aims;
 mod baseline;
 pub(super) mod bodies;
 pub(super) mod csv_options;
@@ -49,7 +50,7 @@ pub(super) use self::word::Run;
 type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 22] {
+fn types() -> [(&'static str, &'static str, &'static str); 23] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -60,6 +61,7 @@ fn types() -> [(&'static str, &'static str, &'static str); 22] {
         (type_name::<bodies::FilePart>(), "FilePart", "a part of a form"),
         (type_name::<mix::MixHandle>(), "Mix", "a mix"),
         (type_name::<mix::FlowHandle>(), "Flow", "a flow"),
+        (type_name::<aims::ScoreHandle>(), "Score", "a score"),
         (type_name::<generators::GeneratorHandle>(), "Generator", "a generator"),
         (type_name::<data::DataHandle>(), "DataSet", "a data set"),
         (type_name::<data::Row>(), "Row", "a row of a data set"),
@@ -88,6 +90,7 @@ fn type_id(receiver: Receiver) -> Option<TypeId> {
         Receiver::Target => TypeId::of::<target::TargetHandle>(),
         Receiver::Request => TypeId::of::<request::Request>(),
         Receiver::Mix => TypeId::of::<mix::MixHandle>(),
+        Receiver::Score => TypeId::of::<aims::ScoreHandle>(),
         Receiver::Generator => TypeId::of::<generators::GeneratorHandle>(),
         Receiver::Data => TypeId::of::<data::DataHandle>(),
         // Words of these are registered by their exact types.
@@ -111,6 +114,7 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
         .register_type_with_name::<bodies::FilePart>("FilePart")
         .register_type_with_name::<mix::MixHandle>("Mix")
         .register_type_with_name::<mix::FlowHandle>("Flow")
+        .register_type_with_name::<aims::ScoreHandle>("Score")
         .register_type_with_name::<Poison>(POISON)
         .register_type_with_name::<super::explain::Thrown>("Error");
     engine.register_fn("to_string", |thrown: &mut super::explain::Thrown| -> ImmutableString {

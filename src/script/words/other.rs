@@ -12,7 +12,7 @@ use super::{
 use crate::{
     plan::{ClosureId, Problem},
     script::{
-        call::Call,
+        call::{Call, told},
         quantity::Pace,
         state::{ScriptState, Stage},
     },
@@ -108,7 +108,7 @@ pub(super) const WORDS: &[Word] = &[
         stages: Plan,
         run: Run::Checked(|call, _, args| {
             if let Some(name) = call.name(&args[0]) {
-                call.state.plan.borrow_mut().facts.push((name, args[1].to_string()));
+                call.state.plan.borrow_mut().facts.push((name, told(&args[1])));
             }
             Dynamic::UNIT
         }),

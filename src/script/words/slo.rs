@@ -15,6 +15,7 @@ use crate::{
 
 const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "class", "status", "experiment"];
 const SETTINGS: &[&str] = &["abort", "over"];
+const GOAL_SETTINGS: &[&str] = &["before", "target", "figure"];
 /// Known, but for parts of loadr that this version does not have.
 const LATER: &[&str] = &["monitor"];
 
@@ -48,14 +49,10 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
     let mut slo = Slo { name, selector: Selector::default(), conditions: Vec::new(), abort: false, over: None };
     let before = call.mistakes();
     for (key, value) in options {
+        if select(call, &mut slo.selector, key, value) {
+            continue;
+        }
         match key.as_str() {
-            "phase" => slo.selector.phase = selected(call, value),
-            "request" => slo.selector.request = selected(call, value),
-            "flow" => slo.selector.flow = selected(call, value),
-            "group" => slo.selector.group = selected(call, value),
-            "class" => slo.selector.class = selected(call, value),
-            "experiment" => slo.selector.experiment = selected(call, value),
-            "status" => slo.selector.status = status(call, value),
             "abort" => match value.as_bool() {
                 Ok(abort) => slo.abort = abort,
                 Err(_) => call.mismatch("`abort: true` or `abort: false`", value).unwrap_or_default(),
@@ -82,8 +79,23 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
     (!failed).then_some(slo)
 }
 
-fn selected(call: &Call<'_>, value: &Dynamic) -> Option<String> {
-    call.fixed_text(value)
+/// Takes up a selector; false if the option is none.
+pub(super) fn select(call: &Call<'_>, selector: &mut Selector, key: &str, value: &Dynamic) -> bool {
+    let slot = match key {
+        "phase" => &mut selector.phase,
+        "request" => &mut selector.request,
+        "flow" => &mut selector.flow,
+        "group" => &mut selector.group,
+        "class" => &mut selector.class,
+        "experiment" => &mut selector.experiment,
+        "status" => {
+            selector.status = status(call, value);
+            return true;
+        }
+        _ => return false,
+    };
+    *slot = call.fixed_text(value);
+    true
 }
 
 fn status(call: &Call<'_>, value: &Dynamic) -> Option<u16> {
@@ -93,7 +105,8 @@ fn status(call: &Call<'_>, value: &Dynamic) -> Option<u16> {
     }
 }
 
-fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
+/// Reads a condition of an SLO or a goal; an unknown option is a mistake.
+pub(super) fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
     let quantity = match Quantity::parse(key) {
         Ok(Some(Quantity::Check(name))) if never_checked(call, &name) => return None,
         Ok(Some(quantity)) => quantity,
@@ -168,7 +181,8 @@ fn is_metric(call: &Call<'_>, key: &str) -> bool {
 }
 
 fn unknown(call: &Call<'_>, key: &str) {
-    let known = || SELECTORS.iter().chain(SETTINGS).chain(QUANTITIES).copied();
+    let settings = if call.word.name == "slo" { SETTINGS } else { GOAL_SETTINGS };
+    let known = || SELECTORS.iter().chain(settings).chain(QUANTITIES).copied();
     let help = match nearest(key, known()) {
         Some(_) => suggest(key, known(), "option"),
         None => {
@@ -177,5 +191,6 @@ fn unknown(call: &Call<'_>, key: &str) {
                 .to_owned()
         }
     };
-    call.problem(Problem::at(&call.place(), format!("an SLO has no option `{key}`")).help(help));
+    let noun = if call.word.name == "slo" { "an SLO" } else { "a goal" };
+    call.problem(Problem::at(&call.place(), format!("{noun} has no option `{key}`")).help(help));
 }

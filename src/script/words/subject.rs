@@ -1,8 +1,8 @@
 //! What the words are about: the order of the reference, and where the guide goes on.
 
 use super::{
-    Receiver::{self, Data, Global, Phase, Request, Target, Vu},
-    Word, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, mix, other, phase,
+    Receiver::{self, Data, Global, Phase, Request, Score, Target, Vu},
+    Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, mix, other, phase,
     request, slo, target, target_http, target_tls, unavailable, units,
 };
 use crate::script::run;
@@ -63,6 +63,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Mixes and flows", "requests.md", "Mixes", &[mix::WORDS]),
     on("Phases", "phases.md", "Load models", &[phase::WORDS]),
     on("Objectives", "report.md", "SLOs", &[slo::WORDS, grades::WORDS]),
+    on("Goals, skips, a score", "report.md", "Goals", &[aims::WORDS]),
     on("Baselines", "compare.md", "A baseline", &[baseline::WORDS]),
     on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
     on("Virtual users", "flows.md", "`vu`, the virtual user", &[run::VU_WORDS, run::IDENTITY_WORDS]),
@@ -82,6 +83,9 @@ const ELSEWHERE: &[(Receiver, &[&str], Guide)] = &[
     (Global, &["secret"], at("safety.md", "Secrets")),
     (Global, &["grades"], at("report.md", "Grades")),
     (Global, &["note", "fact"], at("report.md", "The rows")),
+    (Global, &["skip"], at("report.md", "What was skipped, and what was not run")),
+    (Global, &["score"], at("report.md", "A score")),
+    (Score, &["deduct"], at("report.md", "A score")),
     (Global, &["rate"], at("phases.md", "Durations, rates")),
     (Global, &["url_encode"], at("flows.md", "Encodings and signatures")),
     (Global, &["cache_status", "header"], at("requests.md", "Classes")),

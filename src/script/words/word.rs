@@ -19,6 +19,8 @@ pub enum Receiver {
     Request,
     /// `mix(…)`.
     Mix,
+    /// `score(…)`.
+    Score,
     /// A generator.
     Generator,
     /// A data set.
@@ -42,6 +44,7 @@ impl Receiver {
         Self::Target,
         Self::Request,
         Self::Mix,
+        Self::Score,
         Self::Generator,
         Self::Data,
         Self::Number,
@@ -59,6 +62,7 @@ impl Receiver {
             Self::Target => "Target",
             Self::Request => "Request",
             Self::Mix => "Mix",
+            Self::Score => "Score",
             Self::Generator => "Generator",
             Self::Data => "DataSet",
             Self::Number => "number",
@@ -177,6 +181,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Flow", "what `flow(…)` gives"),
     ("Mix", "what `mix(…)` gives"),
     ("Phase", "what `phase(…)` gives"),
+    ("Score", "what `score(…)` gives"),
     ("Generator", "a value that is drawn anew for each request"),
     ("DataSet", "rows, such as `csv(…)` gives"),
     ("Row", "a row of a data set; its columns are properties"),
