@@ -83,6 +83,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         doc: "forgets what is cached under {prefix}: `growers`, `packhouses` or `*`",
         route: || post(invalidate),
     },
+    Endpoint {
+        methods: "GET",
+        path: "/cache/stats",
+        example: "/cache/stats",
+        doc: "hits, misses and entries of these listings' cache",
+        route: || get(|State(state): State<Shared>| async move { Json(state.growers.stats()) }),
+    },
 ];
 
 /// A listing: how many rows it has, and what they are.

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use super::{
     AbTest, Comparison, PhaseSummary, RowSummary, SloSummary, Summary,
+    means::both_means,
     words::{
         self, figure, has_sums, interval, mark, metric, outcomes, percent, rate, row_name, seconds, short_hash, tags,
         us,
@@ -142,6 +143,9 @@ fn section(phase: &PhaseSummary) -> String {
         );
     } else if phase.rate_achieved > 0.0 {
         let _ = writeln!(page, "Rate {} in {}.\n", rate(phase.rate_achieved), seconds(phase.duration_s));
+    }
+    if let Some(means) = both_means(phase) {
+        let _ = writeln!(page, "Closed; {means}.\n");
     }
     table(&mut page, phase);
     for row in phase.rows().filter(|row| row.class.is_none()) {

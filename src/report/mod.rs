@@ -14,6 +14,7 @@ mod json;
 mod junit;
 mod load;
 mod markdown;
+mod means;
 mod outlook;
 mod progress;
 mod prometheus;

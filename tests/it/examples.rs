@@ -46,7 +46,7 @@ fn metric<'a>(ended: &'a Ended, name: &str) -> &'a serde_json::Value {
 
 #[test]
 fn each_is_tested_and_says_what_it_proves() {
-    let tests = concat!(include_str!("examples.rs"), include_str!("real_caches.rs"));
+    let tests = concat!(include_str!("examples.rs"), include_str!("real_caches.rs"), include_str!("fruitpak.rs"));
     let scripts = std::fs::read_dir(folder()).expect("the examples");
     for path in scripts.map(|entry| entry.expect("an entry").path()) {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();

@@ -1,6 +1,11 @@
 //! FruitPAK: the application of a users' report, with Redis and PostgreSQL behind it and nginx before three replicas.
 
-use crate::harness::{Program, System};
+use std::{path::Path, time::Duration};
+
+use crate::harness::{Ended, Program, System, TestLab};
+
+/// How much of its script is run here.
+const SCALE: &str = "0.1";
 
 /// Counters of Redis: hits and misses of keys since its start.
 fn keyspace(system: &System) -> (u64, u64) {
@@ -56,4 +61,62 @@ fn it_does_what_the_report_says_of_it() {
     assert!(checks.len() == 14 && checks.iter().all(|check| check["failed"] == 0), "{ended}");
     // Growers' pages: three misses and a hit; grower 7: missed, and missed again.
     assert_eq!(keyspace(&system), (1, 5), "{ended}");
+}
+
+/// Runs an example, shortened, with values for its variables.
+fn run(name: &str, variables: impl Iterator<Item = String>) -> Ended {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scripts/{name}.rhai"));
+    let program = Program::new(["run", "--json", "summary.json", "--seed", "7", "--scale", SCALE]).arg(script);
+    let program = variables.fold(program, |program, value| program.arg("-e").arg(value));
+    let ended = program.limit(Duration::from_secs(120)).run();
+    // How fast it was is the machine's business.
+    assert!(matches!(ended.code, Some(0 | 97 | 99)), "{ended}");
+    ended
+}
+
+/// What holds wherever the script runs: all requests were answered, all checks held, and what the application says of its
+/// cache and its queries adds up.
+fn assert_sane(ended: &Ended) {
+    let figures = ended.figures();
+    for phase in figures.phases() {
+        assert!(phase.count("offered") > 0 && phase.count("offered") == phase.count("ok"), "{ended}");
+        assert!(phase.0["checks"].as_array().expect("checks").iter().all(|check| check["failed"] == 0), "{ended}");
+    }
+    assert_eq!(figures.phase("first and second").check("the first misses, the second hits")["passed"], 5, "{ended}");
+    assert_eq!(figures.phase("N+1").check("one query for each batch, and two")["passed"], 6, "{ended}");
+    assert_eq!(figures.phase("page limits").check("501 is refused")["passed"], 5, "{ended}");
+    assert_eq!(figures.phase("ab -n 1000 -c 10").count("offered"), 100, "{ended}");
+    assert!(ended.stdout.contains("means: a request took "), "{ended}");
+    // The pattern has no lock: whoever misses asks the database.
+    let stampede = figures.phase("growers/stampede").row("growers stampede");
+    assert_eq!(stampede.0["cache"]["misses"], 10, "{ended}");
+    let found = &figures.0["experiments"][0];
+    assert_eq!(found["blocks"], 2, "{ended}");
+    for slo in ["eager loading does without N+1", "pages have limits", "nothing fails"] {
+        assert_eq!(figures.slo(slo)["verdict"], "pass", "{slo}; {ended}");
+    }
+}
+
+#[test]
+fn its_report_is_made_on_the_real_system() {
+    let system = System::start("fruitpak");
+    let ended = run("fruitpak", system.values());
+    assert_sane(&ended);
+    // Redis counts each look-up, and nothing else asks it for keys.
+    let mut classified = (0, 0);
+    for phase in ended.figures().phases() {
+        for row in phase.0["requests"].as_array().expect("rows").iter().filter(|row| !row["cache"].is_null()) {
+            assert_eq!(row["cache"]["unknown"], 0, "{ended}");
+            classified.0 += row["cache"]["hits"].as_u64().expect("a count");
+            classified.1 += row["cache"]["misses"].as_u64().expect("a count");
+        }
+    }
+    assert_eq!(classified, keyspace(&system), "{ended}");
+}
+
+#[test]
+fn its_report_is_made_on_the_lab() {
+    let lab = TestLab::start();
+    let ended = run("fruitpak", std::iter::once(format!("TARGET={}", lab.url())));
+    assert_sane(&ended);
 }

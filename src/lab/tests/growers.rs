@@ -40,6 +40,7 @@ async fn growers_are_cached_until_one_changes_or_they_are_forgotten() {
         let answer = ok(forget.json(&json!({ "prefix": prefix })).send().await.expect("an answer")).await;
         assert_eq!(answer["forgotten"], forgotten, "{prefix}");
     }
+    assert_eq!(bench.json("/cache/stats").await["hits"], 5);
     let stats = bench.json("/lab/stats").await;
     assert_eq!(stats["growers"], json!({ "hits": 5, "misses": 5, "entries": 0 }));
 }

@@ -12,6 +12,7 @@ use crate::{
     measure::clean_text,
     report::{
         Latency, MessageSummary, PhaseSummary, RowSummary, Summary,
+        means::both_means,
         words::{self, figure, has_sums, interval, metric, outcomes, percent, rate, row_name, seconds, us},
     },
 };
@@ -25,7 +26,7 @@ pub(super) struct PhaseView {
     load: String,
     counts: String,
     rate: String,
-    about: &'static str,
+    about: String,
     charts: Vec<Chart>,
     row_title: &'static str,
     has_grades: bool,
@@ -90,9 +91,12 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
         counts: counts.join(" · "),
         rate,
         about: match (is_aside, phase.is_open) {
-            (true, _) => "",
-            (false, true) => "Latency counts from the planned start; service is from the send.",
-            (false, false) => "CLOSED: users wait for answers, so a slow target is asked less often.",
+            (true, _) => String::new(),
+            (false, true) => "Latency counts from the planned start; service is from the send.".to_owned(),
+            (false, false) => {
+                let means = both_means(phase).map_or_else(String::new, |means| format!(" {means}."));
+                format!("CLOSED: users wait for answers, so a slow target is asked less often.{means}")
+            }
         },
         charts: if is_drawn && !is_aside { charts(phase) } else { Vec::new() },
         row_title: if phase.is_open { "response" } else { "request" },

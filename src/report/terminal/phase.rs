@@ -14,6 +14,7 @@ use crate::{
     protocol::HttpVersion,
     report::{
         Latency, MessageSummary, PhaseSummary, RowSummary,
+        means::both_means,
         words::{self, percent, rate, row_name, seconds, us},
     },
 };
@@ -38,6 +39,9 @@ pub(super) fn section(page: &mut Page, phase: &PhaseSummary) {
         page.prose(2, Tone::Dim, "latency counts from the planned start; service is from the send");
     } else {
         page.prose(2, Tone::Dim, "CLOSED: users wait for answers, so a slow target is asked less often");
+    }
+    if let Some(means) = both_means(phase) {
+        page.prose(2, Tone::Dim, &means);
     }
     rows(page, phase);
     details(page, phase);

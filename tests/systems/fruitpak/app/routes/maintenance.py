@@ -35,6 +35,19 @@ async def ready() -> dict:
     return {"database": "ok", "redis": redis, "pool": {"size": pool.size(), "in_use": pool.checkedout()}}
 
 
+@public.get("/cache/stats")
+async def stats(response: Response) -> dict:
+    """What Redis counts itself, over all replicas; 503 where it cannot be asked."""
+    try:
+        told = await cache.client.info("stats")
+        return {
+            "hits": told["keyspace_hits"], "misses": told["keyspace_misses"], "entries": await cache.client.dbsize(),
+        }
+    except (RedisError, OSError):
+        response.status_code = 503
+        return {}
+
+
 @router.post("/invalidate")
 async def invalidate(what: What, response: Response) -> dict:
     """Forgets what is cached under a prefix; 503 where the cache cannot be asked."""
