@@ -10,6 +10,7 @@
 //! engine
 //! plan
 //! judge | results
+//! redis
 //! http
 //! measure | stats
 //! protocol
@@ -29,6 +30,7 @@ pub mod measure;
 pub mod pace;
 pub mod plan;
 pub mod protocol;
+pub mod redis;
 pub mod report;
 pub mod results;
 pub mod runner;

@@ -20,17 +20,27 @@ const READERS: &[Reader] = &[
     // An age of 0 proves nothing: it may be fresh from the origin.
     |response| (last_member(response, "age")?.parse::<u64>().ok()? > 0).then_some("hit"),
     server_timing,
+    redis_reply,
 ];
 
 /// The class by the usual cache headers, in this order: `Cache-Status` (RFC 9211, the member nearest to the
 /// user), `CF-Cache-Status`, `X-Cache-Status`, `X-Cache`, `X-Vercel-Cache`, `X-Cache-Hits`, `X-Varnish` with two
-/// ids, `Age` above 0, `Server-Timing` with a metric `cache` or `cdn-cache`. `unknown` where none of them decides.
+/// ids, `Age` above 0, `Server-Timing` with a metric `cache` or `cdn-cache`; of a reply of Redis, whether it is nil. `unknown` where none of them decides.
 pub(super) fn cache_status(reply: &Reply) -> &'static str {
     reply.response.as_ref().map_or("unknown", of_response)
 }
 
 fn of_response(response: &Response) -> &'static str {
     READERS.iter().find_map(|read| read(response)).unwrap_or("unknown")
+}
+
+/// A key that is there is a hit, and one that is not is a miss.
+fn redis_reply(response: &Response) -> Option<&'static str> {
+    match response.head().strip_prefix(b"REDIS ")?.split(|&byte| byte == b'\r').next()? {
+        b"bulk" => Some("hit"),
+        b"nil" => Some("miss"),
+        _ => None,
+    }
 }
 
 /// A list runs from the origin to the edge, and a further field of the name goes on with it: its last member is
@@ -196,6 +206,14 @@ mod tests {
             ("Content-Type: text/plain", "unknown"),
         ] {
             assert_eq!(class(fields), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_reply_of_redis_is_a_hit_unless_it_is_nil() {
+        for (head, expected) in [("REDIS bulk", "hit"), ("REDIS nil", "miss"), ("REDIS integer", "unknown")] {
+            let head = format!("{head}\r\n\r\n");
+            assert_eq!(of_response(&Response::detached(head.clone().into_bytes(), head.len())), expected, "{head}");
         }
     }
 

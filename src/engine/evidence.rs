@@ -82,6 +82,8 @@ pub(super) enum Recent {
 pub(super) struct Remembered {
     target: u16,
     http2: bool,
+    /// It is no HTTP.
+    is_bare: bool,
     status: u16,
     error: Option<&'static str>,
     end: Nanos,
@@ -95,13 +97,15 @@ impl Recent {
     pub(super) fn shrink(&mut self) {
         let Self::Reply(reply) = self else { return };
         let Some(witness) = reply.witness() else { return };
-        let line = witness.wire.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let is_bare = witness.body_at == 0;
+        let line = witness.wire.split(|&byte| byte == b'\n' && !is_bare).next().unwrap_or_default();
         let wire = &line[..line.len().min(WIRE_BYTES_MAX)];
         let answer = &witness.answer[..witness.answer.len().min(REMEMBERED_BYTES_MAX)];
         const { assert!(REMEMBERED_BYTES_MAX <= ANSWER_BYTES_MAX) };
         let remembered = Remembered {
             target: witness.target,
             http2: witness.http2,
+            is_bare,
             status: witness.status,
             error: witness.error,
             end: witness.stamps.end,
@@ -121,7 +125,7 @@ impl Recent {
                 Some(Witness {
                     target: it.target,
                     wire,
-                    body_at: wire.len(),
+                    body_at: if it.is_bare { 0 } else { wire.len() },
                     redirects: 0,
                     http2: it.http2,
                     status: it.status,

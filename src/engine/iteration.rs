@@ -21,7 +21,7 @@ use crate::{
     clock::Nanos,
     measure::{ClassId, IterationResult, NameId, Sample, SampleResult, Witness},
     pace::Purpose,
-    plan::{Check, Classify, ClosureId, DrawError, Expect, Save, Step as PlanStep},
+    plan::{Check, Classify, ClosureId, DrawError, Expect, Protocol, Save, Step as PlanStep},
     protocol::{ErrorKind, Exchange, Keep, Outcome, TargetId, Transport},
 };
 
@@ -211,7 +211,8 @@ impl<T: Transport> Worker<T> {
         aside: Aside,
         vu: &Vu<T>,
     ) -> Result<serde_json::Value, String> {
-        let before = vu.user.target.replace(target);
+        let speaks_http = self.plan.targets[usize::from(target.0)].protocol() == Protocol::Http;
+        let before = vu.user.target.replace(if speaks_http { target } else { self.plan.default_target() });
         let result = self.run_aside(Call::Hook(closure), aside, vu).await;
         vu.user.target.set(before);
         result
@@ -564,11 +565,11 @@ impl<T: Transport> Worker<T> {
         planned: Nanos,
         measured: &Measured<'_>,
         expected: bool,
-        witness: impl FnOnce() -> Witness<'a>,
+        witness: impl Fn() -> Witness<'a>,
     ) {
         let mut recorder = self.recorder.borrow_mut();
         if measured.failure.is_none() && !expected {
-            recorder.status_example(ledger, name, measured.status);
+            recorder.status_example(ledger, name, measured.status, || witness().answer);
         }
         match measured.connection {
             Some(true) => recorder.reused(ledger, measured.negotiated),

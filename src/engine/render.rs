@@ -3,6 +3,8 @@
 //! What does not change from request to request is joined ahead: a template without holes is one buffer, sent
 //! as it stands.
 
+mod bare;
+
 use std::sync::Arc;
 
 use super::{
@@ -62,6 +64,8 @@ pub struct Compiled {
     states_length: bool,
     /// The whole request, where it has no holes and the user adds nothing; with the body's offset.
     whole: Option<(Vec<u8>, usize)>,
+    /// It is no HTTP: `head` is all there is.
+    bare: bool,
 }
 
 /// Bytes with holes; neighbouring bytes are joined.
@@ -74,6 +78,8 @@ enum Part {
     /// A file that all workers share.
     Shared(Arc<[u8]>),
     Draw(GeneratorId, Escape),
+    /// An argument of a command of Redis, with its length before it.
+    Argument(Parts),
 }
 
 impl Parts {
@@ -102,7 +108,7 @@ impl Parts {
     }
 
     fn has_holes(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Draw(..)))
+        self.0.iter().any(|part| matches!(part, Part::Draw(..) | Part::Argument(_)))
     }
 
     fn write(&self, out: &mut Vec<u8>, drawers: &Drawers, context: &mut DrawContext<'_>) -> Result<(), DrawError> {
@@ -111,6 +117,7 @@ impl Parts {
                 Part::Bytes(bytes) => out.extend_from_slice(bytes),
                 Part::Shared(bytes) => out.extend_from_slice(bytes),
                 Part::Draw(generator, escape) => drawers.write(*generator, *escape, out, context)?,
+                Part::Argument(parts) => bare::write_argument(parts, out, drawers, context)?,
             }
         }
         Ok(())
@@ -133,7 +140,7 @@ impl Parts {
             match part {
                 Part::Bytes(bytes) => all.extend_from_slice(bytes),
                 Part::Shared(bytes) => all.extend_from_slice(bytes),
-                Part::Draw(..) => return None,
+                Part::Draw(..) | Part::Argument(_) => return None,
             }
         }
         Some(all)
@@ -208,6 +215,9 @@ impl Compiled {
     /// Compiles a template of a plan.
     pub fn new(template: &Template, plan: &Plan) -> Self {
         let target = &plan.targets[usize::from(template.target.0)];
+        if let Some(parts) = bare::parts(&template.body) {
+            return Self::bare(template, target, parts);
+        }
         let prefix = target.url.path().trim_end_matches('/');
         let mut head = Parts::default();
         head.bytes(format!("{} {prefix}", template.method).as_bytes());
@@ -256,6 +266,7 @@ impl Compiled {
                 body.multipart(boundary, parts);
                 Some(format!("multipart/form-data; boundary={boundary}"))
             }
+            Body::Commands(_) => None,
         };
         if let Some(content_type) = content_type
             && lacks("content-type")
@@ -292,6 +303,7 @@ impl Compiled {
             body,
             states_length,
             whole: None,
+            bare: false,
         };
         if let (Some(head), Some(cookies), Some(body)) =
             (compiled.head.joined(), compiled.cookies.joined(), compiled.body.joined())
@@ -332,6 +344,9 @@ impl Compiled {
         context: &mut DrawContext<'_>,
     ) -> Result<usize, DrawError> {
         self.head.write(out, drawers, context)?;
+        if self.bare {
+            return Ok(0);
+        }
         let fields = user.fields.borrow();
         let jar = match &self.scope {
             Some(scope) if !user.has_no_cookies() && !replaces_jar(&fields, self.target) => {

@@ -217,7 +217,7 @@ impl<T: Transport> Worker<T> {
             Step::Template(id) => Some(self.plan.templates[id.index()].target),
             Step::Flow(_) => None,
         });
-        of_template.unwrap_or(TargetId(0))
+        of_template.unwrap_or_else(|| self.plan.default_target())
     }
 
     /// Runs a phase from `start` on, to the end of its drain. `base` is how many iterations the run had before.
@@ -286,6 +286,7 @@ impl<T: Transport> Worker<T> {
             session: self.transport.session(),
             standing: Cell::new(Standing::Ready),
         });
+        vu.user.target.set(self.plan.default_target());
         self.run_aside(call, aside, &vu).await
     }
 
@@ -339,11 +340,13 @@ impl<T: Transport> Worker<T> {
         self.idle.borrow_mut().pop().unwrap_or_else(|| {
             let own = self.users_made.get();
             self.users_made.set(own + 1);
-            Rc::new(Vu {
+            let vu = Rc::new(Vu {
                 user: User::new(self.segment.global(own) + 1, self.seed),
                 session: self.transport.session(),
                 standing: Cell::new(if self.on_start.is_empty() { Standing::Ready } else { Standing::New }),
-            })
+            });
+            vu.user.target.set(self.plan.default_target());
+            vu
         })
     }
 

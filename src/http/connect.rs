@@ -67,7 +67,11 @@ impl Endpoint {
     /// Whether this is the server at `origin`.
     pub(super) fn is(&self, origin: &Origin<'_>) -> bool {
         let bare = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
-        self.tls.is_some() == origin.secure && self.port == origin.port && bare(&self.host) == bare(origin.host)
+        let is_http = self.version.is_none_or(HttpVersion::is_http);
+        is_http
+            && self.tls.is_some() == origin.secure
+            && self.port == origin.port
+            && bare(&self.host) == bare(origin.host)
     }
 
     /// The server at `origin`, spoken to as this one is. A client's certificate is for one server alone.
@@ -236,6 +240,11 @@ impl Route {
             }
             Some(_) => {}
         }
+        // What is no HTTP is not negotiated.
+        let negotiated = match version {
+            Some(version) if !version.is_http() => Negotiated { http: version, ..negotiated },
+            _ => negotiated,
+        };
         Ok(Opened { stream: Stream::Tls(Box::new(stream)), timer, negotiated })
     }
 

@@ -83,11 +83,11 @@ impl HttpTransport {
         if !route.endpoint().keepalive {
             let opened = connect(stamps).await?;
             return Ok(Some(match opened.negotiated.http {
-                HttpVersion::Http1 => by_http1(opened),
                 HttpVersion::Http2 => {
                     let connection = h2::handshake(opened, &self.clock, deadline).await?;
                     Way::Http2 { connection, reused: false }
                 }
+                _ => by_http1(opened),
             }));
         }
         let lane = session.lane(target, route.endpoint().connections);

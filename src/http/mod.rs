@@ -23,9 +23,12 @@ mod transport;
 #[cfg(test)]
 mod transport_tests;
 
-pub use connect::Endpoint;
+pub use connect::{Endpoint, Opened, Route};
 pub use cookies::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, CookieJar, JAR_BYTES_MAX, Origin, Refused};
+pub use deadline::DeadlineTimer;
 pub use guard::{AddressGuard, Reach, reach};
 pub use proxy::{Proxy, ProxyKind};
+pub use stream::Stream;
+pub use system::while_connected;
 pub use tls::{Tls, TlsOptions, check_authority, check_identity};
 pub use transport::{HttpTransport, Session};

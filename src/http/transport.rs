@@ -20,7 +20,8 @@ use super::{
 use crate::{
     clock::{Clock, Nanos},
     protocol::{
-        BufferPool, ErrorKind, Exchange, Failure, HttpVersion, Negotiated, Origin, Outcome, Stamps, TargetId, Transport,
+        BufferPool, ErrorKind, Exchange, Failure, HttpVersion, Link, LinkSession, Negotiated, Origin, Outcome, Stamps,
+        TargetId, Transport,
     },
 };
 
@@ -38,6 +39,8 @@ pub struct HttpTransport {
     routes: Vec<Rc<Route>>,
     /// Servers that redirects led to; their numbers follow those of the plan's targets.
     elsewhere: RefCell<Vec<Rc<Route>>>,
+    /// What carries the exchanges of targets that do not speak HTTP.
+    links: Vec<(TargetId, Box<dyn Link>)>,
     pub(super) scratch: Scratch,
 }
 
@@ -46,11 +49,17 @@ pub struct HttpTransport {
 pub struct Session {
     /// Used last, taken first: its state is the warmest, on both sides.
     idle: RefCell<Vec<Idle>>,
-    /// Connections of HTTP/2, for targets that may speak it.
-    lanes: OnceCell<Box<RefCell<Lanes>>>,
+    /// What only some targets need.
+    rare: OnceCell<Box<Rare>>,
 }
 
-type Lanes = Vec<(TargetId, Rc<Lane>)>;
+#[derive(Debug, Default)]
+struct Rare {
+    /// Connections of HTTP/2, for targets that may speak it.
+    lanes: RefCell<Vec<(TargetId, Rc<Lane>)>>,
+    /// What it keeps of targets that do not speak HTTP.
+    links: RefCell<Vec<(TargetId, LinkSession)>>,
+}
 
 #[derive(Debug)]
 struct Idle {
@@ -88,13 +97,24 @@ impl Session {
 
     /// The connections of HTTP/2 to a target, of which so many are shared.
     pub(super) fn lane(&self, target: TargetId, shared: Option<usize>) -> Rc<Lane> {
-        let mut lanes = self.lanes.get_or_init(Box::default).borrow_mut();
+        let mut lanes = self.rare.get_or_init(Box::default).lanes.borrow_mut();
         if let Some((_, lane)) = lanes.iter().find(|(of, _)| *of == target) {
             return lane.clone();
         }
         let lane = Rc::new(Lane::new(shared));
         lanes.push((target, lane.clone()));
         lane
+    }
+
+    /// What this session keeps of a link.
+    fn of_link(&self, target: TargetId, link: &dyn Link) -> LinkSession {
+        let mut links = self.rare.get_or_init(Box::default).links.borrow_mut();
+        if let Some((_, session)) = links.iter().find(|(of, _)| *of == target) {
+            return session.clone();
+        }
+        let session = link.session();
+        links.push((target, session.clone()));
+        session
     }
 
     pub(super) fn put(&self, target: TargetId, connection: Connection) {
@@ -111,7 +131,17 @@ impl HttpTransport {
     /// A transport to `targets`, whose places are their [`TargetId`]s.
     pub fn new(clock: Clock, targets: Vec<Endpoint>, guard: AddressGuard) -> Self {
         let routes = targets.into_iter().map(|endpoint| Rc::new(Route::new(endpoint))).collect();
-        Self { clock, guard, routes, elsewhere: RefCell::default(), scratch: Scratch::default() }
+        Self { clock, guard, routes, elsewhere: RefCell::default(), links: Vec::new(), scratch: Scratch::default() }
+    }
+
+    /// With what carries the exchanges of targets that do not speak HTTP. Their endpoints must name what they speak.
+    #[must_use]
+    pub fn with_links(self, links: Vec<(TargetId, Box<dyn Link>)>) -> Self {
+        Self { links, ..self }
+    }
+
+    fn link(&self, target: TargetId) -> Option<&dyn Link> {
+        self.links.iter().find(|(of, _)| *of == target).map(|(_, link)| &**link)
     }
 
     /// The buffers that responses are read into; whoever composes requests may use them too.
@@ -169,6 +199,10 @@ impl Transport for HttpTransport {
             Err(failure) => return self.unsent(failure, stamps),
         };
         if route.may_be_http2(exchange.version) {
+            if let Some(link) = self.link(exchange.target) {
+                let session = session.of_link(exchange.target, link);
+                return link.exchange(&session, exchange).await;
+            }
             // Boxed: what most exchanges are made of shall not grow by it.
             return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
         }
@@ -204,6 +238,10 @@ impl Transport for HttpTransport {
 
     async fn open<'a>(&'a self, session: &'a Session, target: TargetId) -> Result<(), Failure> {
         let route = self.route(target)?;
+        if let Some(link) = self.link(target) {
+            let session = session.of_link(target, link);
+            return link.open(&session).await;
+        }
         // The endpoint's own limit for connecting is the nearer one unless a look-up hangs.
         let patience = route.endpoint().connect_timeout.saturating_mul(2);
         let patience = Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);

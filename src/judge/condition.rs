@@ -1,7 +1,7 @@
 //! Conditions as a script writes them: a quantity's name and a comparison with its unit.
 
 use super::{Condition, Op, Quantity};
-use crate::clock;
+use crate::{clock, protocol::status_of};
 
 /// The names of quantities that stand for themselves; beside them there are percentiles (`p99.9`,
 /// `service_p95`, `ttfb_p50`), `check:NAME`, `status:429` and the script's own metrics.
@@ -62,8 +62,8 @@ impl Quantity {
             return Ok(Some(Self::Check(check.to_owned())));
         }
         if let Some(status) = name.strip_prefix("status:") {
-            return match status.parse() {
-                Ok(status @ 100..=599) => Ok(Some(Self::Status(status))),
+            return match (status.parse(), status_of(status)) {
+                (Ok(status @ 100..=599), _) | (_, Some(status)) => Ok(Some(Self::Status(status))),
                 _ => Err(format!("`{status}` is not a status code")),
             };
         }

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Quantity;
-use crate::clock::{MICROSECOND, Nanos, format_nanos};
+use crate::{
+    clock::{MICROSECOND, Nanos, format_nanos},
+    protocol::status_text,
+};
 
 /// What a figure is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +140,7 @@ impl fmt::Display for Quantity {
             Self::Count => f.write_str("count"),
             Self::Checks => f.write_str("checks"),
             Self::Check(name) => write!(f, "check:{name}"),
-            Self::Status(status) => write!(f, "status:{status}"),
+            Self::Status(status) => write!(f, "status:{}", status_text(*status)),
             Self::HitRatio => f.write_str("hit_ratio"),
             Self::Hit(ppm) => write!(f, "hit_{}", percent_word(*ppm)),
             Self::Miss(ppm) => write!(f, "miss_{}", percent_word(*ppm)),

@@ -2,8 +2,8 @@
 //!
 //! It has the endpoints of a small shop (login, items behind a cache, carts, uploads, a rate limit), servers
 //! of exactly known behaviour under `/lab/` by which a load generator's own figures can be checked
-//! (module `service`), and beside them a port that breaks the rules of HTTP (module `misbehave`). Every request is
-//! logged with its arrival ([`RequestLog`]), so that a test can compare what was measured with what happened.
+//! (module `service`), and beside them a port that breaks the rules of HTTP (module `misbehave`), and one that speaks
+//! Redis' protocol (module `redis`). Every request of HTTP is logged with its arrival ([`RequestLog`]), so that a test can compare what was measured with what happened.
 //!
 //! `GET /` lists the endpoints; module `routes` holds their table.
 
@@ -22,6 +22,7 @@ mod misbehave;
 mod oauth;
 mod observe;
 mod options;
+mod redis;
 mod routes;
 mod run;
 mod service;
@@ -60,6 +61,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 pub struct Lab {
     addr: SocketAddr,
     misbehaving_addr: SocketAddr,
+    redis_addr: SocketAddr,
     authority: Option<String>,
     state: Shared,
     stop: Option<oneshot::Sender<()>>,
@@ -78,6 +80,8 @@ impl Lab {
         let addr = listener.local_addr()?;
         let misbehaving = misbehave::bind(addr).await?;
         let misbehaving_addr = misbehaving.local_addr()?;
+        let redis = redis::bind(addr).await?;
+        let redis_addr = redis.local_addr()?;
         let identity = (options.tls || options.tls_ca.is_some()).then(|| Identity::make(addr.ip())).transpose()?;
         let (acceptor, authority) = identity.map(|made| (made.acceptor, made.authority)).unzip();
         if let Some((path, authority)) = options.tls_ca.as_deref().zip(authority.as_deref()) {
@@ -87,6 +91,7 @@ impl Lab {
         }
         let state = Arc::new(State::new(options)?);
         state.misbehaving.get_or_init(|| misbehaving_addr);
+        state.redis_addr.get_or_init(|| redis_addr);
 
         let (stop, stopped) = oneshot::channel::<()>();
         let service = routes::router(state.clone()).into_make_service_with_connect_info::<Peer>();
@@ -99,11 +104,21 @@ impl Lab {
             // Serving ends by the signal alone, never with an error.
             let _ = axum::serve(accepting, service).with_graceful_shutdown(until_stopped).await;
         });
-        let mut helpers = vec![tokio::spawn(misbehave::serve(misbehaving))];
+        let mut helpers =
+            vec![tokio::spawn(misbehave::serve(misbehaving)), tokio::spawn(redis::serve(redis, state.clone()))];
         if state.log_file.is_some() {
             helpers.push(tokio::spawn(flush_regularly(state.clone())));
         }
-        Ok(Self { addr, misbehaving_addr, authority, state, stop: Some(stop), server: Some(server), helpers })
+        Ok(Self {
+            addr,
+            misbehaving_addr,
+            redis_addr,
+            authority,
+            state,
+            stop: Some(stop),
+            server: Some(server),
+            helpers,
+        })
     }
 
     /// Where it listens.
@@ -124,6 +139,11 @@ impl Lab {
     /// Where the server listens that breaks the rules.
     pub fn misbehaving_addr(&self) -> SocketAddr {
         self.misbehaving_addr
+    }
+
+    /// Where it speaks Redis' protocol.
+    pub fn redis_addr(&self) -> SocketAddr {
+        self.redis_addr
     }
 
     /// The requests so far. A request is in it once its answer's head is on the way.

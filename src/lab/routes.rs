@@ -127,6 +127,7 @@ async fn info(State(state): State<Shared>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "seed": state.options.seed,
         "misbehaving": state.misbehaving.get(),
+        "redis": state.redis_addr.get(),
         "misbehaviours": paths,
     }))
 }

@@ -13,8 +13,8 @@ use super::{Lab, LabOptions, state::Shared};
 const DROP_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process is interrupted or terminated, or its standard input ends where
-/// `until_stdin_closes` is set. Prints one line to standard output once it listens:
-/// `lab listens on http://ADDRESS`, or `https://ADDRESS` with TLS.
+/// `until_stdin_closes` is set. Prints two lines to standard output once it listens:
+/// `lab listens on http://ADDRESS`, or `https://ADDRESS` with TLS; and `lab speaks Redis on ADDRESS`.
 ///
 /// # Errors
 /// As [`Lab::start`], or where standard output or the log cannot be written.
@@ -43,8 +43,10 @@ pub fn run_blocking(options: LabOptions) -> io::Result<()> {
 }
 
 fn announce(lab: &Lab) -> io::Result<()> {
+    // At once: who waits for the first line may not stay for the second.
+    let lines = format!("lab listens on {}\nlab speaks Redis on {}\n", lab.url(), lab.redis_addr());
     let mut out = io::stdout().lock();
-    writeln!(out, "lab listens on {}", lab.url())?;
+    out.write_all(lines.as_bytes())?;
     out.flush()
 }
 

@@ -20,6 +20,7 @@ use super::{
     limited::Limits,
     log::{LogFile, RequestLog},
     options::{LabOptions, Service},
+    redis::Redis,
     service::{Draws, Services},
     sessions::Sessions,
     site::Site,
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) log_file: Option<LogFile>,
     pub(super) connections: AtomicU64,
     pub(super) misbehaving: OnceLock<SocketAddr>,
+    pub(super) redis_addr: OnceLock<SocketAddr>,
     /// Arrival of the first request since the start or the last reset; `Nanos::MAX` before it.
     first_arrival: AtomicU64,
     service_draws: Draws,
@@ -54,6 +56,7 @@ pub(super) struct State {
     pub(super) events: Events,
     pub(super) sessions: Sessions,
     pub(super) firs: Firs,
+    pub(super) redis: Redis,
 }
 
 impl State {
@@ -67,6 +70,8 @@ impl State {
             log_file: options.log.as_deref().map(LogFile::open).transpose()?,
             connections: AtomicU64::new(0),
             misbehaving: OnceLock::new(),
+            redis_addr: OnceLock::new(),
+            redis: Redis::default(),
             first_arrival: AtomicU64::new(Nanos::MAX),
             service_draws: Draws::new(options.seed, "service"),
             auth: Auth::new(&options)?,
@@ -127,6 +132,7 @@ impl State {
         self.events.reset();
         self.sessions.reset();
         self.firs.reset();
+        self.redis.reset();
         saved
     }
 

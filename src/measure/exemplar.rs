@@ -176,6 +176,8 @@ pub(super) struct Kept {
     status: u16,
     failure: Option<FailureKind>,
     target: u16,
+    /// It was no HTTP: the head is all of it.
+    is_bare: bool,
     head: Vec<u8>,
     body: Vec<u8>,
     body_bytes: u64,
@@ -187,7 +189,10 @@ pub(super) struct Kept {
 impl Kept {
     /// Takes the place of what was kept here.
     pub(super) fn fill(&mut self, sample: &Sample, witness: &Witness<'_>) {
-        let (head, body) = witness.wire.split_at(witness.body_at.min(witness.wire.len()));
+        // What is no HTTP has no head: all of it is what was asked.
+        let body_at = if witness.body_at == 0 { witness.wire.len() } else { witness.body_at };
+        let (head, body) = witness.wire.split_at(body_at.min(witness.wire.len()));
+        self.is_bare = witness.body_at == 0;
         self.planned = sample.planned;
         self.stamps = Stamps { start: sample.started, end: sample.end, ..witness.stamps };
         self.status = witness.status;
@@ -213,7 +218,7 @@ impl Kept {
         let witness = Witness {
             target: self.target,
             wire: &self.head,
-            body_at: self.head.len(),
+            body_at: if self.is_bare { 0 } else { self.head.len() },
             redirects: self.redirects,
             http2: self.http2,
             status: self.status,
@@ -221,10 +226,11 @@ impl Kept {
             stamps: self.stamps,
             answer: &self.answer,
         };
-        let credentials = Credentials::of(&self.head);
+        let fields_of: &[u8] = if self.is_bare { &[] } else { &self.head };
+        let credentials = Credentials::of(fields_of);
         let conceal = |text: &str| mask(&rewrites.whole(text), &credentials).into_owned();
         let (method, path) = witness.request_line();
-        let fields = mask::fields(&self.head).filter(|(name, value)| {
+        let fields = mask::fields(fields_of).filter(|(name, value)| {
             !name.eq_ignore_ascii_case("content-length") && name.len() + value.len() <= REQUEST_BYTES_MAX
         });
         // A body that is not of its length was too long to be kept.

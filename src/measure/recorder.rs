@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Nanos,
-    protocol::{Negotiated, Stamps},
+    protocol::{Negotiated, Stamps, status_text, word_of},
 };
 
 /// No row yet.
@@ -201,8 +201,13 @@ impl Recorder {
         self.row(phase, name, ClassId::NONE).example(kind.into(), || clean_text(&detail));
     }
 
-    /// Keeps an unexpected status code as an example of its row.
-    pub fn status_example(&mut self, phase: u16, name: NameId, status: u16) {
+    /// Keeps an unexpected status as an example of its row: the code, or what else `said` the error was.
+    pub fn status_example<'a>(&mut self, phase: u16, name: NameId, status: u16, said: impl FnOnce() -> &'a [u8]) {
+        if word_of(status).is_some() {
+            let text = String::from_utf8_lossy(said()).into_owned();
+            let text = if text.is_empty() { status_text(status).into_owned() } else { text };
+            return self.error_example(phase, name, FailureKind::Status, &text);
+        }
         self.row(phase, name, ClassId::NONE).example(FailureKind::Status, || format!("status {status}"));
     }
 

@@ -9,7 +9,10 @@ use super::{
     mask::{Credentials, mask},
     rewrite::Rewrites,
 };
-use crate::{clock::Nanos, protocol::Stamps};
+use crate::{
+    clock::Nanos,
+    protocol::{Stamps, described},
+};
 
 /// An exchange as it went over the wire, borrowed from whoever holds it.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +62,12 @@ pub struct Excerpt {
 pub const ANSWER_BYTES_MAX: usize = 600;
 
 impl Witness<'_> {
-    /// Method and path of the request line.
+    /// Method and path of the request line; of what is no HTTP, its verb and what follows it.
     pub(super) fn request_line(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        if self.body_at == 0 {
+            let (verb, rest) = described(self.wire);
+            return (verb.into(), rest.into());
+        }
         let line = self.wire.split(|&byte| byte == b'\r').next().unwrap_or_default();
         let mut words = line.split(|&byte| byte == b' ');
         let mut word = || String::from_utf8_lossy(words.next().unwrap_or_default());

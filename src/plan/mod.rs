@@ -20,6 +20,7 @@ mod rewrite;
 mod rows;
 mod skip;
 mod slice;
+mod spoken;
 mod table;
 mod target;
 mod template;
@@ -42,14 +43,18 @@ pub use rows::Order;
 use serde::{Deserialize, Serialize};
 pub use skip::Skip;
 pub use slice::Slice;
+pub use spoken::{PROTOCOLS, Protocol, ProtocolRow};
 pub use table::{Cell, Table, TableBuilder};
-pub use target::Target;
+pub use target::{Login, Target};
 pub use template::{Body, Check, Classify, Escape, Expect, Part, PartContent, Piece, Save, Source, Template, Text};
 pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
 
-use crate::judge::{Experiment, Goal, Grades, NotDone, Score, Slo};
+use crate::{
+    judge::{Experiment, Goal, Grades, NotDone, Score, Slo},
+    protocol::TargetId,
+};
 
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
@@ -182,6 +187,16 @@ pub struct DataSet {
 }
 
 impl Plan {
+    /// Where requests go that name no target: the first that speaks HTTP.
+    pub fn default_target(&self) -> TargetId {
+        self.first_of(Protocol::Http).unwrap_or_default()
+    }
+
+    /// The first target that speaks a protocol.
+    pub fn first_of(&self, protocol: Protocol) -> Option<TargetId> {
+        self.targets.iter().position(|target| target.protocol() == protocol).map(|at| TargetId(at as u16))
+    }
+
     /// A hash of everything that shapes the traffic: 64 hexadecimal digits.
     pub fn hash(&self) -> String {
         use sha2::{Digest, Sha256};

@@ -102,7 +102,7 @@ impl Outline {
 }
 
 fn unverified(plan: &Plan) -> Vec<String> {
-    let targets = plan.targets.iter().filter(|target| target.url.scheme() == "https" && !target.tls.verify);
+    let targets = plan.targets.iter().filter(|target| target.is_secure() && !target.tls.verify);
     targets.map(|target| without_credentials(&target.url)).collect()
 }
 

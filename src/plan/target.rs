@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{ClosureId, Place, TlsPlan};
+use super::{ClosureId, Place, Protocol, TlsPlan};
 use crate::{http::Proxy, protocol::HttpVersion};
 
 /// A server under test, with defaults for every request to it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Target {
-    /// Scheme, host and port; a path is a prefix of every request's.
+    /// Scheme, host and port; a path is a prefix of every request's, and for a database its name or number. It holds no
+    /// password.
     #[serde(serialize_with = "as_text")]
     pub url: url::Url,
     /// Fields of every request, in order.
@@ -36,6 +37,9 @@ pub struct Target {
     pub body_bytes_max: u64,
     /// Addresses of hosts that are not asked of the resolver: host in lower case, address.
     pub resolve: Vec<(String, std::net::IpAddr)>,
+    /// Who its connections are for, where they say so.
+    #[serde(skip)]
+    pub login: Login,
     /// What stands between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
@@ -68,10 +72,51 @@ impl Target {
             connections: None,
             body_bytes_max: 64 << 20,
             resolve: Vec::new(),
+            login: Login::default(),
             proxy: None,
             on_start: None,
             on_stop: None,
             at,
         }
+    }
+
+    /// What it speaks.
+    pub fn protocol(&self) -> Protocol {
+        Protocol::of(&self.url)
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_path("");
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// It is spoken to over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == self.protocol().row().schemes[1]
+    }
+
+    /// Its port, or its protocol's.
+    pub fn port(&self) -> u16 {
+        match self.protocol().row().port {
+            0 => self.url.port_or_known_default().unwrap_or(80),
+            port => self.url.port().unwrap_or(port),
+        }
+    }
+}
+
+/// Who a connection is for.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    /// The user, where one was given.
+    pub user: Option<String>,
+    /// It must not get into anything that is written or compared.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
     }
 }

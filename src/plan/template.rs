@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{ClosureId, GeneratorId, Place};
-use crate::protocol::{HttpVersion, TargetId};
+use super::{ClosureId, GeneratorId, Place, Plan, Protocol};
+use crate::protocol::{DONE, HttpVersion, TargetId};
 
 /// A request with holes.
 #[derive(Debug, Clone, Serialize)]
@@ -81,12 +81,37 @@ pub enum Escape {
 }
 
 impl Template {
+    /// It is a request of HTTP.
+    pub fn is_http(&self) -> bool {
+        self.protocol() == Protocol::Http
+    }
+
+    /// What its target must speak.
+    pub fn protocol(&self) -> Protocol {
+        match &self.body {
+            Body::Commands(_) => Protocol::Redis,
+            Body::None | Body::Text { .. } | Body::Bytes { .. } | Body::Multipart { .. } => Protocol::Http,
+        }
+    }
+
+    /// Why its target cannot carry it, if so: what is wrong, and what would help.
+    pub fn misfit(&self, plan: &Plan) -> Option<(String, String)> {
+        let target = plan.targets.get(usize::from(self.target.0))?;
+        let (own, other) = (self.protocol().row(), target.protocol().row());
+        (own.protocol != other.protocol).then(|| {
+            let message =
+                format!("the request `{}` is of {}, and its target speaks {}", self.name, own.name, other.name);
+            (message, format!("declare the server it is for, such as `{}`", own.usage))
+        })
+    }
+
     /// The generators that it draws from, in the order of its parts; one for each hole.
     pub fn generators(&self) -> impl Iterator<Item = GeneratorId> {
-        let (text, parts) = match &self.body {
-            Body::Text { text, .. } => (Some(text), &[][..]),
-            Body::Multipart { parts, .. } => (None, parts.as_slice()),
-            Body::None | Body::Bytes { .. } => (None, &[][..]),
+        let (text, parts, commands) = match &self.body {
+            Body::Text { text, .. } => (Some(text), &[][..], &[][..]),
+            Body::Multipart { parts, .. } => (None, parts.as_slice(), &[][..]),
+            Body::Commands(commands) => (None, &[][..], commands.as_slice()),
+            Body::None | Body::Bytes { .. } => (None, &[][..], &[][..]),
         };
         let parts = parts.iter().flat_map(|part| match &part.content {
             PartContent::Text(text) => [Some(&part.head), Some(text)],
@@ -96,7 +121,10 @@ impl Template {
         let query = self.query.iter().flat_map(|(name, value)| [name, value]);
         let headers = self.headers.iter().map(|(_, value)| value);
         let cookies = self.cookies.iter().map(|(_, value)| value);
-        let texts = std::iter::once(&self.path).chain(query).chain(headers).chain(cookies).chain(body);
+        // The path of a request that is not HTTP is a part of its name alone.
+        let path = self.is_http().then_some(&self.path);
+        let texts = path.into_iter().chain(query).chain(headers).chain(cookies).chain(body);
+        let texts = texts.chain(commands.iter().flatten());
         texts.flat_map(|text| &text.0).filter_map(|piece| match piece {
             Piece::Draw(generator, _) => Some(*generator),
             Piece::Literal(_) => None,
@@ -153,6 +181,8 @@ pub enum Body {
         #[serde(serialize_with = "as_hash")]
         bytes: Arc<[u8]>,
     },
+    /// Commands of Redis, each a list of arguments: no HTTP at all.
+    Commands(Vec<Vec<Text>>),
     /// A form with files.
     Multipart {
         /// Stands between the parts.
@@ -190,7 +220,7 @@ fn as_hash<S: serde::Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::
 /// Which status codes are not an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expect(
-    /// Inclusive ranges; empty is the default, 200 to 399.
+    /// Inclusive ranges; empty is the default, 200 to 399, and what is no error of other protocols.
     pub Vec<(u16, u16)>,
 );
 
@@ -198,7 +228,7 @@ impl Expect {
     /// Whether `status` is as expected.
     pub fn accepts(&self, status: u16) -> bool {
         if self.0.is_empty() {
-            return (200..400).contains(&status);
+            return (200..400).contains(&status) || status == DONE;
         }
         self.0.iter().any(|&(low, high)| (low..=high).contains(&status))
     }

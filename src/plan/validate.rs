@@ -16,6 +16,7 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();
     targets(plan, &mut problems);
     proxies(plan, &mut problems);
+    misfits(plan, &mut problems);
     mixes(plan, &mut problems);
     phases(plan, &mut problems);
     generators(plan, &mut problems);
@@ -65,6 +66,15 @@ fn targets(plan: &Plan, problems: &mut Vec<Problem>) {
                 .help("declare one: `let shop = target(\"http://127.0.0.1:8080\");`")
                 .lacking(Lack::Part),
         );
+    }
+}
+
+/// Requests that their target cannot carry. Without a target, that is what is wrong.
+fn misfits(plan: &Plan, problems: &mut Vec<Problem>) {
+    for template in &plan.templates {
+        if let Some((message, help)) = template.misfit(plan) {
+            problems.push(Problem::at(&template.at, message).help(help));
+        }
     }
 }
 

@@ -84,7 +84,9 @@ error_kinds! {
     TruncatedHead = "truncated_head", "the target stopped in the middle of an answer: look into its log";
     /// The connection ended within the response's body.
     TruncatedBody = "truncated_body", "the target stopped in the middle of an answer: look into its log";
-    /// The response is not valid HTTP.
+    /// The server does not let this user in.
+    LoginRefused = "login_refused", "check the user and the password in the target's address, and what the user may do";
+    /// The response is not valid in the target's protocol.
     Protocol = "protocol", "the target does not speak the expected protocol on this port";
     /// The server does not speak HTTP/2, which was asked for.
     Http2NotSpoken = "http2_not_spoken", "the target speaks HTTP/1.1 only on this port: leave `.http2()` out";

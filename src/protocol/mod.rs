@@ -4,18 +4,24 @@
 //! keeps between exchanges (its open connections) in its [`Transport::Session`], and never decides what
 //! counts as a success: that is the engine's, from the plan.
 
+mod command;
 mod content;
 mod error;
+mod link;
 mod negotiated;
 mod response;
+mod status;
 
 use std::future::Future;
 
+pub use command::{described, next_command};
 pub use content::ACCEPTED as ACCEPTED_CODINGS;
 pub use error::{ErrorKind, Failure};
+pub use link::{Boxed, Link, LinkSession};
 pub use negotiated::{CipherSuite, HttpVersion, Negotiated, Security, TlsVersion};
 pub use response::{BufferPool, Lent, Response};
 use serde::Serialize;
+pub use status::{DONE, redis_status, sql_status, status_of, status_text, word_of};
 
 use crate::clock::Nanos;
 
@@ -51,9 +57,9 @@ pub struct Exchange<'a> {
     /// Where it goes.
     pub target: TargetId,
     /// The request as HTTP/1.1 puts it on the wire: request line, fields, blank line, body. A transport of another
-    /// version makes its own of it.
+    /// version makes its own of it. For a target of another protocol, what that protocol sends; see [`described`].
     pub wire: &'a [u8],
-    /// Where the body starts in `wire`; its length if there is no body.
+    /// Where the body starts in `wire`; its length if there is no body. 0 for a protocol without heads.
     pub body_at: usize,
     /// The method is HEAD: the response has no body, whatever its fields say.
     pub is_head: bool,
@@ -90,7 +96,7 @@ pub struct Stamps {
 /// What became of an [`Exchange`].
 #[derive(Debug)]
 pub struct Outcome {
-    /// The status code, or 0 without a valid response.
+    /// The status code, or 0 without a valid response; of other protocols than HTTP a number of [`status_text`].
     pub status: u16,
     /// Why there is no whole, valid response.
     pub failure: Option<Failure>,

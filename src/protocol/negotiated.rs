@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The version of HTTP that is spoken over a connection.
+/// The version of HTTP that is spoken over a connection, or what else is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HttpVersion {
     /// HTTP/1.1, or 1.0 where the server answers so.
@@ -14,6 +14,15 @@ pub enum HttpVersion {
     /// HTTP/2.
     #[serde(rename = "HTTP/2")]
     Http2,
+    /// Redis' own, in its second version.
+    #[serde(rename = "RESP2")]
+    Redis,
+    /// PostgreSQL's own.
+    #[serde(rename = "PostgreSQL")]
+    Postgres,
+    /// MySQL's own, which MariaDB speaks too.
+    #[serde(rename = "MySQL")]
+    Mysql,
 }
 
 impl HttpVersion {
@@ -22,7 +31,15 @@ impl HttpVersion {
         match self {
             Self::Http1 => "HTTP/1.1",
             Self::Http2 => "HTTP/2",
+            Self::Redis => "RESP2",
+            Self::Postgres => "PostgreSQL",
+            Self::Mysql => "MySQL",
         }
+    }
+
+    /// It is HTTP, in whatever version.
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Http1 | Self::Http2)
     }
 }
 

@@ -13,10 +13,14 @@ use crate::{
 
 /// The line for a request to the target at `url`. `verified`: certificates were.
 pub(super) fn line(request: &SentRequest, url: &str, verified: bool) -> String {
-    if request.path.is_empty() {
+    let is_http = url.is_empty() || url.starts_with("http");
+    if request.path.is_empty() && is_http {
         return "# the head of the request was too large to be kept".to_owned();
     }
     let url = url::Url::parse(url).ok();
+    if let Some(url) = url.as_ref().filter(|url| !matches!(url.scheme(), "http" | "https")) {
+        return of_database(request, url);
+    }
     let origin = url.as_ref().map_or_else(String::new, |url| url.origin().ascii_serialization());
     let is_secure = origin.starts_with("https:");
     let is_head = request.method == "HEAD";
@@ -47,6 +51,16 @@ pub(super) fn line(request: &SentRequest, url: &str, verified: bool) -> String {
     let _ = write!(line, " {}", quoted(&address, "SECRET"));
     fields(&mut line, request, origin.rsplit('/').next().unwrap_or_default());
     body(line, request)
+}
+
+/// A command of Redis for its own client. Its arguments are written as a shell takes them already.
+fn of_database(request: &SentRequest, url: &url::Url) -> String {
+    let command = format!("{} {}", request.method, request.path);
+    let command = plain_text(command.trim_end());
+    if request.method == "PIPELINE" {
+        return format!("# redis-cli -u {url}: {}", plain_text(&request.path));
+    }
+    format!("redis-cli -u {} {command}", quoted(url.as_str(), "SECRET"))
 }
 
 fn fields(line: &mut String, request: &SentRequest, authority: &str) {

@@ -8,6 +8,7 @@ use crate::{
     clock::{Nanos, SECOND, format_nanos},
     judge::{Change, Compared, GoalStatus, NotDoneKind, Unit, Verdict},
     measure::{Kind, clean_text},
+    protocol::status_text,
 };
 
 /// What stands where nothing can be said.
@@ -95,7 +96,7 @@ pub(super) fn exemplar(it: &ExemplarSummary) -> String {
 
 fn answer(status: u16, error: Option<&str>, body: &str) -> String {
     let body = clean_text(body);
-    let word = error.map_or_else(|| status.to_string(), clean_text);
+    let word = error.map_or_else(|| status_text(status).into_owned(), clean_text);
     if body.is_empty() { word } else { format!("{word}, answered: {body}") }
 }
 

@@ -11,6 +11,8 @@ use std::{
 pub struct Demo {
     /// Its address, such as `http://127.0.0.1:40001`.
     pub url: String,
+    /// Where it speaks Redis' protocol, such as `127.0.0.1:40002`.
+    pub redis: String,
     child: Child,
     _until_closed: Option<ChildStdin>,
 }
@@ -26,16 +28,20 @@ impl Demo {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut line = String::new();
+        let (mut line, mut second) = (String::new(), String::new());
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+            let mut lines = BufReader::new(stdout);
+            lines.read_line(&mut line)?;
+            lines.read_line(&mut second)?;
         }
-        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let redis = second.split_whitespace().next_back();
+        let Some((url, redis)) = url.zip(redis) else {
             let _ = child.kill();
             let _ = child.wait();
             return Err(std::io::Error::other("the lab did not say where it listens"));
         };
-        Ok(Self { url: url.to_owned(), _until_closed: child.stdin.take(), child })
+        Ok(Self { url: url.to_owned(), redis: redis.to_owned(), _until_closed: child.stdin.take(), child })
     }
 }
 

@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 
 use crate::{
-    http::{Endpoint, Tls, TlsOptions},
+    clock::Clock,
+    http::{AddressGuard, Endpoint, Tls, TlsOptions},
     pace::Segment,
-    plan::{Plan, Target, TlsPlan},
+    plan::{Plan, Protocol, Target, TlsPlan},
+    protocol::{BufferPool, Link, TargetId},
+    redis::{self, RedisLink, Scratch},
 };
 
 /// Where a plan's targets are, in their order, for the worker that does `segment` of the run.
@@ -16,13 +19,41 @@ pub(super) fn endpoints(plan: &Plan, segment: Segment) -> Result<Vec<Endpoint>, 
     plan.targets.iter().map(|target| endpoint(target, segment)).collect()
 }
 
+/// What carries the exchanges of those targets of a plan that do not speak HTTP. `endpoints` are those of all targets.
+pub(super) fn links(
+    plan: &Plan,
+    endpoints: &[Endpoint],
+    clock: &Clock,
+    guard: &AddressGuard,
+    buffers: &BufferPool,
+) -> Vec<(TargetId, Box<dyn Link>)> {
+    let mut scratch = None;
+    let link = |(at, target): (usize, &Target)| {
+        let endpoint = endpoints[at].clone();
+        let link: Box<dyn Link> = match target.protocol() {
+            Protocol::Http => return None,
+            Protocol::Redis => {
+                let scratch = scratch.get_or_insert_with(|| Scratch::new(buffers.clone()));
+                Box::new(RedisLink::new(clock.clone(), guard.clone(), endpoint, redis_login(target), scratch.clone()))
+            }
+        };
+        Some((TargetId(at as u16), link))
+    };
+    plan.targets.iter().enumerate().filter_map(link).collect()
+}
+
+fn redis_login(target: &Target) -> redis::Login {
+    let database = target.url.path().trim_matches('/').parse().unwrap_or(0);
+    redis::Login { user: target.login.user.clone(), password: target.login.password.clone(), database }
+}
+
 fn endpoint(target: &Target, segment: Segment) -> Result<Endpoint, String> {
     let host = target.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let mut endpoint = Endpoint::new(host, target.url.port_or_known_default().unwrap_or(80));
-    if target.url.scheme() == "https" {
+    let mut endpoint = Endpoint::new(host, target.port());
+    if target.is_secure() {
         endpoint.tls = Some(Tls::new(&options(&target.tls)).map_err(|why| format!("{}: {why}", target.url))?);
     }
-    endpoint.version = target.version;
+    endpoint.version = target.protocol().row().spoken.or(target.version);
     endpoint.proxy.clone_from(&target.proxy);
     endpoint.keepalive = target.keepalive;
     // A worker without any could send nothing.

@@ -168,7 +168,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     }
     if !options.no_preflight {
         endpoints(&plan, Segment::WHOLE)
-            .and_then(|endpoints| preflight::reach_targets(endpoints, &guard))
+            .and_then(|endpoints| preflight::reach_targets(&plan, endpoints, &guard))
             .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     }
     let seed = options.seed.unwrap_or_else(random_seed);

@@ -58,7 +58,7 @@ fn targets(plan: &Plan, guard: &AddressGuard) -> Vec<TargetOutlook> {
 /// The farthest of a host's addresses, and why none of them may be sent to.
 fn distance(target: &Target, guard: &AddressGuard) -> (Distance, Option<String>) {
     let host = target.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = target.url.port_or_known_default().unwrap_or(80);
+    let port = target.port();
     let fixed = target.resolve.iter().filter(|(name, _)| name == host).map(|&(_, address)| address);
     let mut addresses: Vec<IpAddr> = fixed.collect();
     if addresses.is_empty() {

@@ -7,11 +7,12 @@ use std::{
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use super::endpoints::links;
 use crate::{
     clock::Clock,
     http::{AddressGuard, Endpoint, HttpTransport},
-    plan::{Load, Plan},
-    protocol::{TargetId, Transport},
+    plan::{Load, Plan, Protocol},
+    protocol::{BufferPool, TargetId, Transport},
 };
 
 /// How long a target may take to accept the first connection.
@@ -52,23 +53,28 @@ fn users_max(load: &Load) -> u64 {
 ///
 /// # Errors
 /// What to tell the user, for the first target that cannot be reached.
-pub(super) fn reach_targets(endpoints: Vec<Endpoint>, guard: &AddressGuard) -> Result<(), String> {
-    for endpoint in endpoints {
+pub(super) fn reach_targets(plan: &Plan, endpoints: Vec<Endpoint>, guard: &AddressGuard) -> Result<(), String> {
+    let all = endpoints.clone();
+    for (at, endpoint) in endpoints.into_iter().enumerate() {
+        let target = TargetId(at as u16);
         if endpoint.proxy.is_some() {
-            open(endpoint, guard)?;
+            open(plan, target, &all, guard)?;
             continue;
         }
+        let speaks = plan.targets[at].protocol();
         let Endpoint { host, port, .. } = &endpoint;
         let addresses: Vec<_> = match (host.as_str(), *port).to_socket_addrs() {
             Ok(addresses) => addresses.collect(),
             Err(error) => {
-                return Err(format!(
-                    "the target {host}:{port} has no address: {error}\nhelp: check the name, or give the target with -e TARGET=http://…"
-                ));
+                let or = if speaks == Protocol::Http { ", or give the target with -e TARGET=http://…" } else { "" };
+                return Err(format!("the target {host}:{port} has no address: {error}\nhelp: check the name{or}"));
             }
         };
         let mut last = format!("{host} has no address");
-        let mut help = "start it, give another with -e TARGET=http://…, or try the embedded lab with --demo";
+        let mut help = match speaks {
+            Protocol::Http => "start it, give another with -e TARGET=http://…, or try the embedded lab with --demo",
+            _ => "start it, or give another address; --no-preflight runs nevertheless",
+        };
         let reached = addresses.iter().any(|address| {
             if let Err(failure) = guard.check(host, address.ip()) {
                 last = failure.detail.into_owned();
@@ -91,31 +97,36 @@ pub(super) fn reach_targets(endpoints: Vec<Endpoint>, guard: &AddressGuard) -> R
                  help: {help}"
             ));
         }
-        if endpoint.tls.is_some() {
-            open(endpoint, guard)?;
+        if endpoint.tls.is_some() || speaks != Protocol::Http {
+            open(plan, target, &all, guard)?;
         }
     }
     Ok(())
 }
 
 /// Opens a connection the way a run will.
-fn open(endpoint: Endpoint, guard: &AddressGuard) -> Result<(), String> {
+fn open(plan: &Plan, target: TargetId, endpoints: &[Endpoint], guard: &AddressGuard) -> Result<(), String> {
+    let endpoint = &endpoints[usize::from(target.0)];
+    let speaks = plan.targets[usize::from(target.0)].protocol();
     let name = format!("{}:{}", endpoint.host, endpoint.port);
     let what = match &endpoint.proxy {
         Some(proxy) => format!("the target {name} is not reached through {proxy}"),
+        None if speaks != Protocol::Http => {
+            format!("the target {name} is reached, but does not take us in as {}", speaks.row().name)
+        }
         None => format!("the target {name} is reached, but no secure connection comes to stand"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("failed to start a runtime: {error}"))?;
-    let transport = HttpTransport::new(
-        Clock::real(Instant::now()),
-        vec![Endpoint { connect_timeout: PATIENCE, ..endpoint }],
-        guard.clone(),
-    );
+    let clock = Clock::real(Instant::now());
+    let in_time = |endpoint: &Endpoint| Endpoint { connect_timeout: PATIENCE, ..endpoint.clone() };
+    let endpoints: Vec<Endpoint> = endpoints.iter().map(in_time).collect();
+    let links = links(plan, &endpoints, &clock, guard, &BufferPool::default());
+    let transport = HttpTransport::new(clock, endpoints, guard.clone()).with_links(links);
     let session = transport.session();
-    let opened = tokio::task::LocalSet::new().block_on(&runtime, transport.open(&session, TargetId(0)));
+    let opened = tokio::task::LocalSet::new().block_on(&runtime, transport.open(&session, target));
     opened.map_err(|failure| {
         let advice = failure.kind.advice();
         format!(

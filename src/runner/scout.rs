@@ -46,7 +46,7 @@ pub(super) struct Scouted {
 }
 
 impl ScriptOptions {
-    /// What the script module needs to know. With a lab, its address is the script's `TARGET`.
+    /// What the script module needs to know. With a lab, its addresses are the script's `TARGET` and `REDIS`.
     pub(super) fn load_options(&self, demo: Option<&Demo>) -> LoadOptions {
         // Names that are not valid Unicode cannot be asked for by a script.
         let mut env: Vec<(String, String)> = std::env::vars_os()
@@ -55,6 +55,7 @@ impl ScriptOptions {
         env.extend(self.env.iter().cloned());
         if let Some(demo) = demo {
             env.push(("TARGET".to_owned(), demo.url.clone()));
+            env.push(("REDIS".to_owned(), demo.redis.clone()));
         }
         LoadOptions {
             env,
@@ -105,7 +106,7 @@ pub(super) fn scout(options: &ScriptOptions, load: &LoadOptions, color: bool) ->
 
 /// With a lab of our own, the script must be willing to send to it.
 pub(super) fn takes_its_target(plan: &Plan) -> Result<(), NotRun> {
-    if plan.environment.iter().any(|name| name == "TARGET") {
+    if plan.environment.iter().any(|name| name == "TARGET" || name == "REDIS") {
         return Ok(());
     }
     Err(NotRun::new(

@@ -9,7 +9,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
 };
 
-use super::endpoints::endpoints;
+use super::endpoints::{endpoints, links};
 use crate::{
     clock::{Clock, MILLISECOND, Nanos, SECOND},
     engine::{Event, PhaseEnd, Worker, WorkerParts, flow::Call, host::Host, timer},
@@ -246,9 +246,11 @@ pub(super) fn build<T: Transport>(
     recorder.rewrite_long(move |text| redactor.redact(text).into_owned());
     recorder.rewrite_starts(move |text| starts.redact_start(text));
     let recorder = Rc::new(RefCell::new(recorder));
-    let transport =
-        HttpTransport::new(host.clock.clone(), endpoints(&plan, assignment.segment)?, assignment.guard.clone());
+    let endpoints = endpoints(&plan, assignment.segment)?;
+    let transport = HttpTransport::new(host.clock.clone(), endpoints.clone(), assignment.guard.clone());
     let buffers = transport.buffers();
+    let links = links(&plan, &endpoints, &host.clock, &assignment.guard, &buffers);
+    let transport = transport.with_links(links);
     let script = Rc::new(script::Runtime::new(
         loaded,
         host.clock.clone(),

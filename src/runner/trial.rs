@@ -72,7 +72,7 @@ pub fn try_out(options: &TrialOptions) -> Result<Trial, NotRun> {
     let entries = entries(&scouted.plan, &options.entries)?;
     let guard = AddressGuard::new(&options.allow_target);
     endpoints(&scouted.plan, Segment::WHOLE)
-        .and_then(|endpoints| preflight::reach_targets(endpoints, &guard))
+        .and_then(|endpoints| preflight::reach_targets(&scouted.plan, endpoints, &guard))
         .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     let assignment = Assignment {
         index: 0,
@@ -270,7 +270,7 @@ impl Bench<'_> {
             step.acts.push(match happened {
                 Happened::Said(text) => Act::Log { text: self.redact(&text) },
                 Happened::Request(observed) => {
-                    let origin = targets.get(observed.target).map(|target| target.url.origin().ascii_serialization());
+                    let origin = targets.get(observed.target).map(crate::plan::Target::origin);
                     let origin = origin.unwrap_or_default();
                     Act::Request(Box::new(TrialRequest::new(&observed, &origin, self.full, &redact)))
                 }

@@ -9,11 +9,10 @@ use super::{
     body,
     call::Call,
     state::{Closure, ScriptState},
-    words::request::DEFAULT_TARGET,
 };
 use crate::{
-    plan::{Body, Check, Classify, Escape, Expect, Piece, Place, Plan, Template, TemplateId, Text},
-    protocol::TargetId,
+    plan::{Body, Check, Classify, Escape, Expect, Piece, Place, Plan, Protocol, Template, TemplateId, Text},
+    protocol::{TargetId, status_of},
 };
 
 /// See the module. The run stage sends it as it is: `template` is complete but for `checks` and `classify`.
@@ -46,7 +45,7 @@ impl RequestDraft {
         let template = Template {
             name: format!("{method} {}", path.display()),
             method: method.to_owned(),
-            target: DEFAULT_TARGET,
+            target: TargetId::default(),
             path,
             query: Vec::new(),
             headers: Vec::new(),
@@ -72,14 +71,17 @@ impl RequestDraft {
         template.target = self.target.unwrap_or(default);
         if !self.named {
             let host = authority(plan, template.target);
-            template.name = format!("{} {host}{}", template.method, template.path.display());
+            let apart = if template.is_http() || host.is_empty() { "" } else { " " };
+            let name = format!("{} {host}{apart}{}", template.method, template.path.display());
+            template.name = name.trim_end().to_owned();
         }
         template
     }
 
     /// Enters the plan.
     pub(super) fn register(&self, state: &ScriptState) -> TemplateId {
-        let mut template = self.addressed(DEFAULT_TARGET, &state.plan.borrow());
+        let default = state.plan.borrow().default_target();
+        let mut template = self.addressed(default, &state.plan.borrow());
         for (name, closure) in &self.checks {
             template.checks.push(Check { name: name.clone(), closure: state.add_closure(closure.clone()) });
         }
@@ -93,10 +95,10 @@ impl RequestDraft {
     }
 }
 
-/// Host and port of a target in the default names of its requests; nothing for the first.
+/// Host and port of a target in the default names of its requests; nothing for the first that speaks its protocol.
 pub(super) fn authority(plan: &Plan, target: TargetId) -> String {
     match plan.targets.get(usize::from(target.0)) {
-        Some(declared) if target != DEFAULT_TARGET => {
+        Some(declared) if plan.first_of(declared.protocol()) != Some(target) => {
             let host = declared.url.host_str().unwrap_or_default();
             declared.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
         }
@@ -163,17 +165,22 @@ pub(super) fn timeout(call: &Call<'_>, value: &Dynamic) -> Option<Duration> {
     Some(timeout)
 }
 
-/// `200`, `[201, 429]`, `"2xx"`, `["2xx", 404]`.
-pub(super) fn expect(call: &Call<'_>, value: &Dynamic) -> Option<Expect> {
+/// `200`, `[201, 429]`, `"2xx"`, `["2xx", 404]`, and words of other protocols such as `"WRONGTYPE"`.
+pub(super) fn expect(call: &Call<'_>, value: &Dynamic, protocol: Protocol) -> Option<Expect> {
     let items = match value.clone().into_array() {
         Ok(items) if !items.is_empty() => items,
         _ => vec![value.clone()],
     };
     let range = |item: &Dynamic| {
-        if let Ok(status) = item.as_int() {
+        if let Ok(status) = item.as_int()
+            && protocol == Protocol::Http
+        {
             return u16::try_from(status).ok().filter(|status| (100..600).contains(status)).map(|code| (code, code));
         }
         let text = item.read_lock::<ImmutableString>()?;
+        if protocol != Protocol::Http {
+            return status_of(&text).map(|status| (status, status));
+        }
         let class = text.strip_suffix("xx")?.parse::<u16>().ok().filter(|class| (1..6).contains(class))?;
         Some((class * 100, class * 100 + 99))
     };
@@ -181,7 +188,10 @@ pub(super) fn expect(call: &Call<'_>, value: &Dynamic) -> Option<Expect> {
     for item in &items {
         match range(item) {
             Some(range) => ranges.push(range),
-            None => return call.mismatch("status codes such as 200, [201, 429] or \"2xx\"", item),
+            None if protocol == Protocol::Http => {
+                return call.mismatch("status codes such as 200, [201, 429] or \"2xx\"", item);
+            }
+            None => return call.mismatch("words such as \"ok\", \"WRONGTYPE\" or [\"ok\", \"23505\"]", item),
         }
     }
     Some(Expect(ranges))

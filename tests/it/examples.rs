@@ -183,6 +183,19 @@ fn the_background_goes_on_beside_the_others() {
 }
 
 #[test]
+fn redis_is_read_written_and_asked_in_pipelines() {
+    let lab = TestLab::start();
+    let redis = format!("REDIS={}", lab.redis());
+    let ended = run("redis", &lab, &["LENGTH=500ms", "KEYS=200", "RATE=200/s", &redis]);
+    assert_went_well(&ended);
+    let figures = ended.figures();
+    assert_eq!(figures.phase("mixed").count("offered"), 100, "{ended}");
+    // Ten keys a pipeline, and none of them was missing.
+    let reads = figures.phase("pipelines").count("ok") * 10 + figures.phase("mixed").row("read").count("ok");
+    assert!(ended.stderr.contains(&format!("Redis counted {reads} hits and 0 misses")), "{reads}: {ended}");
+}
+
+#[test]
 fn metrics_of_the_script_are_judged() {
     let lab = TestLab::start();
     let ended = run("metrics", &lab, &["LENGTH=1s"]);

@@ -32,6 +32,7 @@ mod output;
 mod proxies;
 mod real_caches;
 mod real_servers;
+mod redis;
 mod run_file;
 mod same_traffic;
 mod sandbox;

@@ -44,6 +44,8 @@ pub struct Tls {
     http2: Arc<ClientConfig>,
     /// Offers both, and leaves the choice to the server.
     any: Arc<ClientConfig>,
+    /// Offers nothing: for what is not HTTP.
+    other: Arc<ClientConfig>,
 }
 
 impl Tls {
@@ -64,6 +66,7 @@ impl Tls {
             http1: offering(&[b"http/1.1"]),
             http2: offering(&[b"h2"]),
             any: offering(&[b"h2", b"http/1.1"]),
+            other: offering(&[]),
         })
     }
 
@@ -78,6 +81,7 @@ impl Tls {
             Some(HttpVersion::Http1) => &self.http1,
             Some(HttpVersion::Http2) => &self.http2,
             None => &self.any,
+            Some(HttpVersion::Redis | HttpVersion::Postgres | HttpVersion::Mysql) => &self.other,
         };
         tokio_rustls::TlsConnector::from(config.clone())
     }

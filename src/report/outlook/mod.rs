@@ -15,6 +15,7 @@ use crate::{
     engine::outline::{Bound, Slot, timeline},
     judge::{Goal, NotDone},
     plan::{Drawers, Load, Overflow, Phase, Plan, extent_notes},
+    protocol::status_text,
 };
 
 /// Everything `loadr plan` shows. The names are those of its JSON, which is an interface: additions only.
@@ -330,7 +331,7 @@ fn slo(slo: &crate::judge::Slo) -> SloOutlook {
     ];
     let mut about: Vec<String> =
         named.iter().filter_map(|(kind, name)| Some(format!("{kind} {}", name.as_ref()?))).collect();
-    about.extend(selector.status.map(|status| format!("status {status}")));
+    about.extend(selector.status.map(|status| format!("status {}", status_text(status))));
     SloOutlook {
         name: slo.name.clone(),
         about: about.join(", "),

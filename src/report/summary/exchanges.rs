@@ -6,6 +6,7 @@ use crate::{
     clock::{MICROSECOND, Nanos},
     measure::{Example, Excerpt, Exemplar},
     plan::Outline,
+    protocol::word_of,
     report::curl,
 };
 
@@ -18,6 +19,9 @@ pub struct ExcerptSummary {
     pub path: String,
     /// The status code, or 0.
     pub status: u16,
+    /// What a status of another protocol than HTTP is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_word: Option<String>,
     /// The kind of failure, where there is no whole answer.
     pub error: Option<String>,
     /// The start of the answer's body.
@@ -30,6 +34,7 @@ impl ExcerptSummary {
             method: excerpt.method.clone(),
             path: excerpt.path.clone(),
             status: excerpt.status,
+            status_word: word_of(excerpt.status).map(Into::into),
             error: excerpt.error.clone(),
             body: excerpt.body.clone(),
         }
@@ -64,6 +69,9 @@ pub struct ExemplarSummary {
     pub class: Option<String>,
     /// The status code, or 0.
     pub status: u16,
+    /// What a status of another protocol than HTTP is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_word: Option<String>,
     /// The way of failing; null where it was answered as expected.
     pub error: Option<String>,
     /// When it was due.
@@ -96,6 +104,7 @@ impl ExemplarSummary {
         Self {
             class: exemplar.class.clone(),
             status: exemplar.status,
+            status_word: word_of(exemplar.status).map(Into::into),
             error: exemplar.error.clone(),
             planned_us: us(exemplar.planned),
             started_us: us(exemplar.started),

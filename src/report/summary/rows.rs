@@ -6,6 +6,7 @@ use super::{CacheSummary, ExemplarSummary, FailureSummary, GradeSummary, Latency
 use crate::{
     clock::{Nanos, SECOND},
     measure::{Distribution, Exemplar, Kind, PhaseFigures, SeriesFigures, SeriesKey},
+    protocol::status_text,
     stats::CONFIDENCE,
 };
 
@@ -90,7 +91,7 @@ fn failures(series: &SeriesFigures) -> impl Iterator<Item = (&'static str, u64)>
 }
 
 fn status_word(code: u16) -> String {
-    if code == 0 { "other".to_owned() } else { code.to_string() }
+    if code == 0 { "other".to_owned() } else { status_text(code).into_owned() }
 }
 
 fn describe_failures(series: &SeriesFigures) -> Vec<FailureSummary> {

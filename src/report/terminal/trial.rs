@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     clock::{MILLISECOND, Nanos, format_nanos, format_size},
+    protocol::{DONE, word_of},
     report::{Act, Body, Headers, Timings, Trial, TrialRequest, TrialStep},
 };
 
@@ -86,8 +87,12 @@ fn exchange(page: &mut Page, request: &TrialRequest) {
             page.prose(2, Tone::Bad, &format!("← {kind}{detail} · {timings}"));
         }
         (None, _) => {
-            let tone = if request.status < 400 { Tone::Good } else { Tone::Warning };
-            let status = format!("← {} {}", request.status, clean(&request.reason));
+            let is_good = request.status < 400 || request.status == DONE;
+            let tone = if is_good { Tone::Good } else { Tone::Warning };
+            let status = match word_of(request.status) {
+                Some(word) => format!("← {word}"),
+                None => format!("← {} {}", request.status, clean(&request.reason)),
+            };
             page.prose(2, tone, &format!("{} · {timings}", status.trim_end()));
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Body, Redact};
 use crate::{
     clock::{MILLISECOND, Nanos},
-    protocol::{Exchange, Outcome, Stamps},
+    protocol::{Exchange, Outcome, Stamps, described, word_of},
 };
 
 /// Fields in their order: name, value.
@@ -71,7 +71,7 @@ pub struct TrialRequest {
     pub body: Option<Body>,
     /// The status code; 0 without a response.
     pub status: u16,
-    /// The status line's text.
+    /// The status line's text; of what is no HTTP, the word of its status.
     pub reason: String,
     /// The kind of failure where there is no whole response.
     pub error: Option<&'static str>,
@@ -132,20 +132,28 @@ impl TrialRequest {
     /// As text. `origin` is the scheme and authority of its target.
     pub fn new(observed: &Observed, origin: &str, full: bool, redact: Redact<'_>) -> Self {
         let (head, body) = observed.wire.split_at(observed.body_at.min(observed.wire.len()));
+        let is_bare = observed.body_at == 0;
         let (line, headers) = parse_head(head, redact);
         let mut words = line.split(' ');
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        // What is no HTTP has neither a head nor a body, but a verb and what follows it.
+        let (verb, rest) = if is_bare { described(&observed.wire) } else { Default::default() };
+        let (method, path) = if is_bare { (verb, format!(" {rest}")) } else { (method.to_owned(), path.to_owned()) };
+        let body = if is_bare { &[] } else { body };
         let shown = |bytes: &[u8]| (!bytes.is_empty()).then(|| Body::of(bytes, full, redact));
         let came = observed.outcome.as_ref();
         let (status_line, response_headers) = came.map_or_else(Default::default, |came| parse_head(&came.head, redact));
         let failure = came.and_then(|came| came.failure.as_ref());
         Self {
-            method: method.to_owned(),
-            url: redact(&format!("{origin}{path}")),
+            method,
+            url: redact(format!("{origin}{path}").trim_end()),
             headers,
             body: shown(body),
             status: came.map_or(0, |came| came.status),
-            reason: status_line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned(),
+            reason: match came.and_then(|came| word_of(came.status)) {
+                Some(word) => word.into_owned(),
+                None => status_line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned(),
+            },
             error: failure.map(|(kind, _)| *kind).or_else(|| came.is_none().then_some("interrupted")),
             error_detail: failure.map(|(_, detail)| redact(detail)),
             response_headers,

@@ -12,6 +12,7 @@ mod group;
 mod identity;
 mod json;
 mod kept;
+mod reply;
 mod response;
 mod shared;
 mod stack;
@@ -36,6 +37,7 @@ pub(super) use self::{
     globals::WORDS as GLOBAL_WORDS,
     identity::WORDS as IDENTITY_WORDS,
     kept::saved,
+    reply::WORDS as REPLY_WORDS,
     response::Response,
     response::WORDS as RESPONSE_WORDS,
     shared::{Failed, Shared},

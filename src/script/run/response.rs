@@ -12,6 +12,7 @@ use crate::{
     clock::Nanos,
     engine::{flow::Reply, user::User},
     plan::Expect,
+    protocol::{status_of, status_text, word_of},
     script::{
         Span,
         engine::ITEMS_MAX,
@@ -25,7 +26,7 @@ pub(in crate::script) struct Response(pub(super) Rc<Reply>);
 
 impl Response {
     /// The body without its codings.
-    fn body(&self) -> Result<&[u8], Failed> {
+    pub(super) fn body(&self) -> Result<&[u8], Failed> {
         let Some(response) = &self.0.response else { return Ok(&[]) };
         response.content().map_err(|failure| format!("the body cannot be read: {failure}").into())
     }
@@ -152,9 +153,18 @@ const fn method(
 
 /// What a script may ask a response.
 pub(in crate::script) const WORDS: &[Word] = &[
-    property("status", "int", "`res.status`", "Its status code; 0 if there is no response.", |engine, name, _| {
-        engine.register_get(name, |res: &mut Response| i64::from(res.0.status));
-    }),
+    property(
+        "status",
+        "any",
+        "`res.status`",
+        "Its status code, 0 if there is no response; of a database a word: `ok`, or that of the error.",
+        |engine, name, _| {
+            engine.register_get(name, |res: &mut Response| match word_of(res.0.status) {
+                Some(word) => Dynamic::from(word.into_owned()),
+                None => Dynamic::from(i64::from(res.0.status)),
+            });
+        },
+    ),
     property("ok", "bool", "`res.ok`", "Whether the request ended as expected.", |engine, name, _| {
         engine.register_get(name, |res: &mut Response| res.0.expected.get());
     }),
@@ -204,10 +214,11 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "error",
         "string",
         "`res.error`",
-        "Why there is no response: a kind of error; or `()`.",
+        "Why there is no response: a kind of error; what a database says of an error; or `()`.",
         |engine, name, _| {
-            engine.register_get(name, |res: &mut Response| {
-                res.0.failure.as_ref().map_or(Dynamic::UNIT, |failure| failure.kind.word().into())
+            engine.register_get(name, |res: &mut Response| match &res.0.failure {
+                Some(failure) => failure.kind.word().into(),
+                None => super::reply::error(res).map_or(Dynamic::UNIT, Dynamic::from),
             });
         },
     ),
@@ -350,7 +361,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Response>("Response").register_fn("to_string", |res: &mut Response| {
         match &res.0.failure {
             Some(failure) => format!("response({})", failure.kind),
-            None => format!("response({}, {} bytes)", res.0.status, res.0.body_bytes),
+            None => format!("response({}, {} bytes)", status_text(res.0.status), res.0.body_bytes),
         }
     });
 }
@@ -369,6 +380,9 @@ fn parse_expect(wanted: &Dynamic) -> Result<Expect, Failed> {
     if let Some(status) = wanted.as_int().ok().and_then(|status| u16::try_from(status).ok())
         && (100..600).contains(&status)
     {
+        return Ok(Expect(vec![(status, status)]));
+    }
+    if let Some(status) = wanted.read_lock::<ImmutableString>().and_then(|word| status_of(&word)) {
         return Ok(Expect(vec![(status, status)]));
     }
     let class = wanted.read_lock::<ImmutableString>().and_then(|text| text.strip_suffix("xx")?.parse::<u16>().ok());
@@ -392,7 +406,9 @@ fn expect(shared: &Shared, res: &Response, wanted: &Expect) -> Result<Response, 
 }
 
 fn describe(expect: &Expect) -> String {
-    let ranges =
-        expect.0.iter().map(|&(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") });
+    let ranges = expect
+        .0
+        .iter()
+        .map(|&(low, high)| if low == high { status_text(low).into_owned() } else { format!("{low}-{high}") });
     ranges.collect::<Vec<_>>().join(", ")
 }

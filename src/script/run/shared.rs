@@ -35,6 +35,7 @@ pub(in crate::script) struct Shared {
     pub(super) patterns: Patterns,
     /// What `setup` returned.
     pub(super) data: RefCell<Dynamic>,
+    default_target: TargetId,
     names: RefCell<HashMap<String, NameId, ahash::RandomState>>,
     name_scratch: RefCell<String>,
 }
@@ -58,7 +59,9 @@ impl Shared {
         composer: Composer,
         buffers: BufferPool,
     ) -> Rc<Self> {
+        let default_target = state.plan.borrow().default_target();
         Rc::new(Self {
+            default_target,
             state,
             clock,
             recorder,
@@ -83,7 +86,7 @@ impl Shared {
         scratch.clear();
         scratch.push_str(method);
         scratch.push(' ');
-        if target != TargetId(0) {
+        if target != self.default_target {
             scratch.push_str(&draft::authority(&self.state.plan.borrow(), target));
         }
         push_pattern(&mut scratch, path);
@@ -133,6 +136,9 @@ impl Shared {
 
     /// A template, its holes filled with values of the user.
     pub(super) fn fill(&self, user: &User, template: &Template) -> Result<Request, Failed> {
+        if let Some((message, help)) = template.misfit(&self.state.plan.borrow()) {
+            return Err(format!("{message}; {help}").into());
+        }
         let compiled = Compiled::new(template, &self.state.plan.borrow());
         let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
         let drawers = self.state.drawers();

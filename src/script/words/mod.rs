@@ -6,6 +6,7 @@ mod baseline;
 pub(super) mod bodies;
 pub(super) mod csv_options;
 pub(super) mod data;
+mod database;
 mod defaults;
 mod encoding;
 mod experiment;
@@ -16,6 +17,7 @@ pub(super) mod mix;
 pub(super) mod other;
 pub(super) mod phase;
 mod phase_draft;
+mod redis;
 pub(super) mod request;
 pub(super) mod slo;
 mod subject;
@@ -185,6 +187,10 @@ fn register_checked(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static
             _ => std::mem::take(&mut **arg).flatten(),
         });
         let this = if receiver.is_some() { values.next().unwrap_or(Dynamic::UNIT) } else { Dynamic::UNIT };
+        if let Some(problem) = request::refusal(word, &this) {
+            call.problem(Problem { at: Some(call.place()), ..problem });
+            return call.failed.take().map_or(Ok(this), |problem| Err(throw(*problem, &ctx)));
+        }
         let rest = values.collect();
         let result = run(&call, this, rest);
         match call.failed.take() {

@@ -16,7 +16,7 @@ use super::{
     extract, this,
 };
 use crate::{
-    plan::{Body, Classify, Escape, Place, Plan, Problem, Source, Text},
+    plan::{Body, Classify, Escape, Place, Plan, Problem, Protocol, Source, Text},
     protocol::{HttpVersion, TargetId},
     script::{
         body,
@@ -37,6 +37,32 @@ pub enum Extract {
     From(Source),
     /// The usual cache headers.
     CacheStatus,
+}
+
+/// What only requests of HTTP have.
+const HTTP_ALONE: &[&str] = &[
+    "header",
+    "query",
+    "bearer",
+    "basic",
+    "cookie",
+    "json",
+    "form",
+    "text",
+    "body",
+    "file",
+    "multipart",
+    "http1",
+    "http2",
+    "no_redirect",
+];
+
+/// Why a request does not take a word, if so.
+pub(super) fn refusal(word: &Word, request: &Dynamic) -> Option<Problem> {
+    let template = request.read_lock::<Request>().map(|request| request.0.template.protocol())?;
+    let refuses = word.on == OnRequest && template != Protocol::Http && HTTP_ALONE.contains(&word.name);
+    let message = || format!("`.{}` is HTTP's, and this request is of {}", word.name, template.row().name);
+    refuses.then(|| Problem::nowhere(message()).help("what it is to say is among its arguments"))
 }
 
 impl Request {
@@ -211,11 +237,11 @@ pub(super) const WORDS: &[Word] = &[
         "expect",
         "status: int | list | string",
         "`.expect(200)`, `.expect([201, 429])` or `.expect(\"2xx\")`",
-        "Which status is no error: a code, a list, or a family; 2xx and 3xx unless given.",
+        "Which status is no error: a code, a list, or a family; 2xx and 3xx unless given. Of a database: words.",
         {
             |call, request, args| {
                 with(request, |draft| {
-                    if let Some(expect) = draft::expect(call, &args[0]) {
+                    if let Some(expect) = draft::expect(call, &args[0], draft.template.protocol()) {
                         draft.template.expect = expect;
                     }
                 })
@@ -348,9 +374,6 @@ pub(super) fn header(call: &Call<'_>, args: &[Dynamic]) -> Option<(String, Text)
     let value = body::plain(call, &args[1], Escape::Header)?;
     Some((name, value))
 }
-
-/// Where requests go that name no target.
-pub(in crate::script) const DEFAULT_TARGET: TargetId = TargetId(0);
 
 impl Request {
     /// Where it was written.

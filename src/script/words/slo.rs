@@ -6,6 +6,7 @@ use super::{Form::Call as Written, Receiver::Global, Run, Stages::Plan, Word};
 use crate::{
     judge::{Condition, QUANTITIES, Quantity, Selector, Slo},
     plan::{Problem, nearest, suggest},
+    protocol::status_of,
     script::{
         call::{Call, describe},
         quantity::{Span, nanos},
@@ -99,6 +100,9 @@ pub(super) fn select(call: &Call<'_>, selector: &mut Selector, key: &str, value:
 }
 
 fn status(call: &Call<'_>, value: &Dynamic) -> Option<u16> {
+    if let Some(status) = value.read_lock::<rhai::ImmutableString>().and_then(|word| status_of(&word)) {
+        return Some(status);
+    }
     match value.as_int().ok().and_then(|status| u16::try_from(status).ok()) {
         Some(status @ 100..=599) => Some(status),
         _ => call.mismatch("a status code such as `status: 429`", value),

@@ -3,7 +3,7 @@
 use super::{
     Receiver::{self, Data, Global, Phase, Request, Score, Target, Vu},
     Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, mix, other, phase,
-    request, slo, target, target_http, target_tls, unavailable, units,
+    redis, request, slo, target, target_http, target_tls, unavailable, units,
 };
 use crate::script::run;
 
@@ -54,6 +54,7 @@ const fn on(
 /// All tables.
 pub const SUBJECTS: &[Subject] = &[
     on("Targets", "requests.md", "Targets", &[target::WORDS, target_http::WORDS]),
+    on("Redis", "databases.md", "Redis", &[redis::WORDS]),
     on("TLS", "requests.md", "TLS", &[target_tls::WORDS]),
     on("Requests", "requests.md", "Templates", &[request::WORDS, request::CARRIAGE_WORDS]),
     on("Bodies", "requests.md", "Bodies", &[bodies::WORDS]),
@@ -68,6 +69,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
     on("Virtual users", "flows.md", "`vu`, the virtual user", &[run::VU_WORDS, run::IDENTITY_WORDS]),
     on("Responses", "flows.md", "Responses", &[run::RESPONSE_WORDS]),
+    on("Replies of databases", "databases.md", "Replies", &[run::REPLY_WORDS]),
     on("Elements of a page", "flows.md", "Responses", &[run::ELEMENT_WORDS]),
     on("Checks and metrics", "flows.md", "Checks and metrics of your own", &[run::GLOBAL_WORDS]),
     on("Encodings and signatures", "flows.md", "Encodings and signatures", &[encoding::WORDS]),

@@ -13,7 +13,7 @@ use super::{
     this,
 };
 use crate::{
-    plan::{Target, Text},
+    plan::{Protocol, Target, Text},
     protocol::{HttpVersion, TargetId},
     script::{call::Call, draft},
 };
@@ -180,8 +180,20 @@ fn once(
     }
 }
 
+/// What only HTTP has.
+const HTTP_ALONE: &[&str] =
+    &["header", "bearer", "basic", "cookies", "http1", "http2", "redirects", "compressed", "proxy"];
+
 pub(super) fn edit(call: &Call<'_>, handle: &Dynamic, change: impl FnOnce(&mut Target)) {
     let TargetHandle(id) = this(handle);
+    let protocol = call.state.plan.borrow().targets[usize::from(id.0)].protocol();
+    if protocol != Protocol::Http && HTTP_ALONE.contains(&call.word.name) {
+        call.wrong(
+            format!("`.{}` is HTTP's, and this target speaks {}", call.word.name, protocol.row().name),
+            "leave it out",
+        );
+        return;
+    }
     change(&mut call.state.plan.borrow_mut().targets[usize::from(id.0)]);
 }
 
@@ -218,6 +230,14 @@ fn parse(call: &Call<'_>, text: &str) -> Option<url::Url> {
         return None;
     }
     match url::Url::parse(text) {
+        Ok(url) if Protocol::of(&url) != Protocol::Http => {
+            let row = Protocol::of(&url).row();
+            call.wrong(
+                format!("{} is the scheme of {}, not of HTTP", url.scheme(), row.name),
+                format!("declare it by its own word: `{}`", row.usage),
+            );
+            None
+        }
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             call.wrong(
                 format!("{text:?} has the scheme `{}`, not http", url.scheme()),

@@ -48,6 +48,11 @@ impl TestLab {
         format!("http://{}", self.lab().misbehaving_addr())
     }
 
+    /// Where it speaks Redis' protocol.
+    pub fn redis(&self) -> String {
+        self.lab().redis_addr().to_string()
+    }
+
     /// Requests so far, in the order of their arrival.
     pub fn arrivals(&self) -> Vec<Entry> {
         let mut entries = self.lab().log().entries();

@@ -1,0 +1,235 @@
+//! A Redis server, and the connections to it.
+
+use std::{cell::RefCell, future::poll_fn, rc::Rc};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    connection::{Connection, Request},
+    login::Login,
+};
+use crate::{
+    clock::{Clock, Nanos},
+    http::{AddressGuard, DeadlineTimer, Endpoint, Route},
+    protocol::{
+        Boxed, BufferPool, DONE, ErrorKind, Exchange, Failure, Keep, Link, LinkSession, Negotiated, Outcome, Stamps,
+        TargetId,
+    },
+};
+
+/// Size of the memory that all connections of a worker read into, in bytes.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// More connections of one session do not wait; those that are too many are closed.
+const IDLE_MAX: usize = 256;
+/// The reply to a login is a line.
+const LOGIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// What the links of a worker share: connections that wait hold no memory for reading.
+#[derive(Debug)]
+pub struct Scratch {
+    pub(super) bytes: RefCell<Box<[u8]>>,
+    pub(super) pool: BufferPool,
+}
+
+impl Scratch {
+    /// With the worker's buffers.
+    pub fn new(pool: BufferPool) -> Rc<Self> {
+        Rc::new(Self { bytes: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()), pool })
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct RedisLink {
+    clock: Clock,
+    guard: AddressGuard,
+    route: Route,
+    login: Login,
+    scratch: Rc<Scratch>,
+    /// The connections that all sessions share, where they do, and one permit for each.
+    shared: Option<(Idle, Semaphore)>,
+}
+
+/// Connections that wait: used last, taken first.
+#[derive(Debug, Default)]
+struct Idle(RefCell<Vec<Connection>>);
+
+impl Idle {
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.0.borrow_mut();
+        loop {
+            let mut connection = idle.pop()?;
+            // One that the server has closed since is no connection any more.
+            if connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn put(&self, connection: Connection) {
+        let mut idle = self.0.borrow_mut();
+        if idle.len() < IDLE_MAX {
+            idle.reserve_exact(1);
+            idle.push(connection);
+        }
+    }
+}
+
+/// An exchange ends with this much known of its bytes and its connection.
+struct Carried {
+    status: u16,
+    failure: Option<Failure>,
+    bytes: (u64, u64),
+    body_bytes: u64,
+    reused: bool,
+    negotiated: Negotiated,
+    response: Option<crate::protocol::Response>,
+}
+
+impl RedisLink {
+    /// A link to the server at `endpoint`, which must name what it speaks.
+    pub fn new(clock: Clock, guard: AddressGuard, endpoint: Endpoint, login: Login, scratch: Rc<Scratch>) -> Self {
+        let shared =
+            endpoint.connections.map(|n| (Idle::default(), Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS))));
+        Self { clock, guard, route: Route::new(endpoint), login, scratch, shared }
+    }
+
+    async fn carry(&self, own: &Idle, exchange: Exchange<'_>) -> Outcome {
+        let start = self.clock.now();
+        let deadline = start.saturating_add(exchange.timeout);
+        let mut stamps = Stamps { start, ..Stamps::default() };
+        let carried = self.carry_by(own, &exchange, deadline, &mut stamps).await.unwrap_or_else(|failure| Carried {
+            status: 0,
+            failure: Some(failure),
+            bytes: (0, 0),
+            body_bytes: 0,
+            reused: false,
+            negotiated: Negotiated::default(),
+            response: None,
+        });
+        if carried.bytes == (0, 0) {
+            stamps.end = self.clock.now();
+        }
+        Outcome {
+            status: carried.status,
+            failure: carried.failure,
+            stamps,
+            bytes_sent: carried.bytes.0,
+            bytes_received: carried.bytes.1,
+            body_bytes: carried.body_bytes,
+            reused: carried.reused,
+            negotiated: carried.negotiated,
+            response: carried.response,
+            sets_cookies: false,
+        }
+    }
+
+    /// The error says why there was no connection.
+    async fn carry_by(
+        &self,
+        own: &Idle,
+        exchange: &Exchange<'_>,
+        deadline: Nanos,
+        stamps: &mut Stamps,
+    ) -> Result<Carried, Failure> {
+        if exchange.body_at > 0 {
+            return Err(Failure::new(ErrorKind::Protocol, "a request of HTTP cannot be sent to Redis"));
+        }
+        let _permit = self.permit(deadline).await?;
+        let idle = self.shared.as_ref().map_or(own, |(idle, _)| idle);
+        let (mut connection, reused) = match idle.take() {
+            Some(connection) => (connection, true),
+            None => (self.connect(deadline, stamps).await?, false),
+        };
+        let mut request = Request::new(&self.clock, &self.scratch, exchange, deadline, reused);
+        let negotiated = connection.negotiated;
+        // The connection is this future's own until the reply is whole: dropping the future closes it.
+        let result = poll_fn(|cx| connection.poll(&mut request, stamps, cx)).await;
+        let bytes = request.bytes();
+        let (came, failure) = match result {
+            Ok(came) => (Some(came), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        if came.as_ref().is_some_and(|came| came.is_last) && self.route.endpoint().keepalive {
+            idle.put(connection);
+        }
+        Ok(Carried {
+            status: came.as_ref().map_or(0, |came| came.judged.status),
+            body_bytes: came.as_ref().map_or(0, |came| came.judged.body_bytes),
+            response: came.and_then(|came| came.response),
+            failure,
+            bytes,
+            reused,
+            negotiated,
+        })
+    }
+
+    /// The right to use one of the connections that all share, where they do.
+    async fn permit(&self, deadline: Nanos) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, Failure> {
+        let Some((_, permits)) = &self.shared else { return Ok(None) };
+        if let Ok(permit) = permits.try_acquire() {
+            return Ok(Some(permit));
+        }
+        let mut timer = DeadlineTimer::new(&self.clock, deadline);
+        let acquired = timer.race(&self.clock, deadline, permits.acquire()).await;
+        let waited = || Failure::new(ErrorKind::Timeout, "none of the target's `.connections(n)` was free in time");
+        // Never closed: it fails only by the deadline.
+        acquired.and_then(Result::ok).map(Some).ok_or_else(waited)
+    }
+
+    /// A connection that has said who it is. What that takes is a part of connecting.
+    async fn connect(&self, deadline: Nanos, stamps: &mut Stamps) -> Result<Connection, Failure> {
+        let opened = self.route.connect(&self.clock, &self.guard, None, deadline, stamps).await?;
+        let mut connection = Connection::new(opened);
+        for wire in self.login.commands() {
+            let exchange = Exchange {
+                target: TargetId(0),
+                wire: &wire,
+                body_at: 0,
+                is_head: false,
+                timeout: 0,
+                keep: Keep::Body,
+                body_bytes_max: LOGIN_BYTES_MAX,
+                version: None,
+            };
+            let mut aside = Stamps::default();
+            let mut request = Request::new(&self.clock, &self.scratch, &exchange, deadline, false);
+            let came = poll_fn(|cx| connection.poll(&mut request, &mut aside, cx)).await?;
+            if came.judged.status != DONE {
+                let text = came.response.as_ref().map_or(&[][..], |response| response.body());
+                return Err(Failure::new(ErrorKind::LoginRefused, String::from_utf8_lossy(text).into_owned()));
+            }
+        }
+        Ok(connection)
+    }
+}
+
+impl Link for RedisLink {
+    fn session(&self) -> LinkSession {
+        Rc::new(Idle::default())
+    }
+
+    fn exchange<'a>(&'a self, session: &'a LinkSession, exchange: Exchange<'a>) -> Boxed<'a, Outcome> {
+        Box::pin(async move {
+            // A session of another link would be a mistake of ours; a connection for this exchange alone serves.
+            let none = Idle::default();
+            self.carry(session.downcast_ref::<Idle>().unwrap_or(&none), exchange).await
+        })
+    }
+
+    fn open<'a>(&'a self, session: &'a LinkSession) -> Boxed<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let patience = self.route.endpoint().connect_timeout.saturating_mul(2);
+            let deadline = self.clock.now().saturating_add(Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX));
+            let _permit = self.permit(deadline).await?;
+            let own = session.downcast_ref::<Idle>();
+            let Some(idle) = self.shared.as_ref().map(|(idle, _)| idle).or(own) else { return Ok(()) };
+            let connection = match idle.take() {
+                Some(connection) => connection,
+                None => self.connect(deadline, &mut Stamps::default()).await?,
+            };
+            idle.put(connection);
+            Ok(())
+        })
+    }
+}
