@@ -97,6 +97,30 @@ pub struct LabOptions {
     #[arg(long)]
     pub coalesce: bool,
 
+    /// How long the cache goes on serving an item as it was after a change
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub stale_for: Duration,
+
+    /// Let a fetch keep what it read before a change that came while it was under way
+    #[arg(long)]
+    pub racy: bool,
+
+    /// Acknowledge every Nth change of an item, and forget it
+    #[arg(long, value_name = "N")]
+    pub lose_every: Option<std::num::NonZeroU64>,
+
+    /// Every fetch takes that much longer than the one before it
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub origin_drift: Duration,
+
+    /// The origin fails for every Nth item, and the cache keeps the error
+    #[arg(long, value_name = "N")]
+    pub origin_errors: Option<std::num::NonZeroU32>,
+
+    /// Keep personal answers without looking at whose they are
+    #[arg(long)]
+    pub leaky: bool,
+
     /// Rate that /api/limited grants each key, and its burst
     #[arg(long, value_name = "RATE", default_value = "100/min", value_parser = parse_limit)]
     pub limit: Rate,
@@ -143,6 +167,12 @@ impl Default for LabOptions {
             cache_ttl: Duration::from_secs(60),
             origin_delay: Duration::from_millis(5),
             coalesce: false,
+            stale_for: Duration::ZERO,
+            racy: false,
+            lose_every: None,
+            origin_drift: Duration::ZERO,
+            origin_errors: None,
+            leaky: false,
             limit: Rate { events: 100, per: 60 * crate::clock::SECOND },
             upload_max: 10_000_000,
             uploads_per_hour: None,

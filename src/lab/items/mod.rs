@@ -1,28 +1,30 @@
 //! A catalogue of a million items behind a cache and a slow origin: what cache experiments run against.
 
+mod show;
+
 use std::{collections::HashMap, sync::Mutex};
 
 use axum::{
     Json,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::{any, get},
+    http::Method,
+    routing::{get, put},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::show::{Answer, show};
 use super::{
     auth::{Admitted, Bearer},
-    cache::{Lookup, TtlLru},
+    cache::TtlLru,
     error::{JsonBody, LabError, Params},
     options::LabOptions,
     routes::Endpoint,
     state::{Shared, lock},
 };
-use crate::clock::{Nanos, SECOND};
+use crate::clock::Nanos;
 
 /// Items have ids from 1 to this.
 const ITEMS: u32 = 1_000_000;
@@ -41,15 +43,16 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         methods: "GET, PUT, PURGE",
         path: "/api/items/{id}",
         example: "/api/items/42",
-        doc: "an item, through the cache (`nocache=1` goes past it); PUT {name, price_cents} needs a bearer token",
+        doc: "an item, through the cache (`nocache=1` goes past it, `stamp=1` puts the number of the fetch in, `personal=1` \
+              whose bearer token it was); PUT {name, price_cents} needs a bearer token",
         route: || get(show).put(update).fallback(purge_item),
     },
     Endpoint {
-        methods: "PURGE",
+        methods: "PURGE, PUT",
         path: "/cache",
         example: "/cache",
-        doc: "empties the cache",
-        route: || any(purge_all),
+        doc: "PURGE empties the cache; PUT {up: false} takes it down, {up: true} starts it again, empty",
+        route: || put(power).fallback(purge_all),
     },
 ];
 
@@ -71,6 +74,17 @@ impl Item {
     }
 }
 
+/// An item with what a request asks for besides.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    item: Item,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    viewer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch: Option<u64>,
+}
+
 /// The catalogue and what is before it.
 #[derive(Debug)]
 pub(super) struct Items {
@@ -84,14 +98,32 @@ pub(super) struct Items {
 /// One lock for origin and cache, so that a change can never be overtaken by a fetch that read the old version.
 #[derive(Debug)]
 struct Catalogue {
-    cache: TtlLru<u32, Bytes>,
+    cache: TtlLru<Key, Answer>,
     /// Items that differ from [`Item::original`]; at most as many as there are items.
     changed: HashMap<u32, Item>,
     /// Fetches under way that others may share; empty until one is done.
-    pending: HashMap<u32, watch::Receiver<Bytes>>,
+    pending: HashMap<Key, watch::Receiver<Option<Answer>>>,
+    /// The cache does not answer: every request goes to the origin.
+    down: bool,
+    /// Changes that were acknowledged.
+    changes: u64,
     /// Raised by every reset, so that a fetch from before it stores nothing.
     generation: u64,
     counts: Counts,
+}
+
+/// What an entry is kept under.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    id: u32,
+    /// Whom the answer is for, where it is for one alone.
+    owner: Option<String>,
+}
+
+impl Key {
+    fn of(id: u32) -> Self {
+        Self { id, owner: None }
+    }
 }
 
 /// What the cache did.
@@ -145,6 +177,8 @@ impl Catalogue {
             cache: TtlLru::new(capacity, ttl),
             changed: HashMap::new(),
             pending: HashMap::new(),
+            down: false,
+            changes: 0,
             generation: 0,
             counts: Counts::default(),
         }
@@ -154,136 +188,15 @@ impl Catalogue {
         self.changed.get(&id).cloned().unwrap_or_else(|| Item::original(id))
     }
 
-    fn render(&self, id: u32) -> Bytes {
+    fn render(&self, id: u32, viewer: Option<&str>, stamp: Option<u64>) -> Bytes {
+        let shown = Shown { item: self.item(id), viewer, fetch: stamp };
         // A struct of numbers and texts cannot fail to serialise.
-        serde_json::to_vec(&self.item(id)).unwrap_or_default().into()
+        serde_json::to_vec(&shown).unwrap_or_default().into()
     }
-}
-
-/// How an answer came about: the value of `X-Cache`, and of `Cache-Status` (RFC 9211).
-struct Served {
-    body: Bytes,
-    x_cache: &'static str,
-    cache_status: String,
-    age: Option<u64>,
-}
-
-impl IntoResponse for Served {
-    fn into_response(self) -> Response {
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("x-cache", HeaderValue::from_static(self.x_cache));
-        if let Ok(value) = HeaderValue::from_str(&self.cache_status) {
-            headers.insert("cache-status", value);
-        }
-        if let Some(age) = self.age {
-            headers.insert(header::AGE, age.into());
-        }
-        (headers, self.body).into_response()
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct ShowQuery {
-    #[serde(default)]
-    nocache: u8,
 }
 
 fn parse_id(id: &str) -> Result<u32, LabError> {
     id.parse().ok().filter(|id| (1..=ITEMS).contains(id)).ok_or_else(|| LabError::not_found("there is no such item"))
-}
-
-/// What a lookup leads to.
-enum Next {
-    Answer(Served),
-    /// Ask the origin for this request alone.
-    Fetch {
-        cache_status: String,
-        generation: u64,
-    },
-    /// Wait for a fetch that requests share.
-    Share {
-        cache_status: String,
-        fetched: watch::Receiver<Bytes>,
-    },
-}
-
-async fn show(
-    _: Admitted,
-    State(state): State<Shared>,
-    Path(id): Path<String>,
-    Params(query): Params<ShowQuery>,
-) -> Result<Served, LabError> {
-    let id = parse_id(&id)?;
-    if query.nocache != 0 {
-        lock(&state.items.catalogue).counts.bypassed += 1;
-        let body = fetch(&state, id, None).await;
-        return Ok(Served { body, x_cache: "BYPASS", cache_status: "lab; fwd=bypass".to_owned(), age: None });
-    }
-    let (body, cache_status) = match look_up(&state, id) {
-        Next::Answer(served) => return Ok(served),
-        Next::Fetch { cache_status, generation } => (fetch(&state, id, Some(generation)).await, cache_status),
-        Next::Share { cache_status, mut fetched } => {
-            // The sender is lost only when the lab shuts down during the fetch.
-            let gone = |_| LabError::new(StatusCode::BAD_GATEWAY, "origin", "the origin did not answer");
-            (fetched.wait_for(|body| !body.is_empty()).await.map_err(gone)?.clone(), cache_status)
-        }
-    };
-    Ok(Served { body, x_cache: "MISS", cache_status, age: None })
-}
-
-fn look_up(state: &Shared, id: u32) -> Next {
-    let now = state.now();
-    let ttl = state.items.ttl;
-    let mut catalogue = lock(&state.items.catalogue);
-    let why = match catalogue.cache.get(now, &id) {
-        Lookup::Hit { value: body, age } => {
-            catalogue.counts.hits += 1;
-            let cache_status = format!("lab; hit; ttl={}", (ttl - age) / SECOND);
-            return Next::Answer(Served { body, x_cache: "HIT", cache_status, age: Some(age / SECOND) });
-        }
-        Lookup::Expired => {
-            catalogue.counts.expired += 1;
-            "stale"
-        }
-        Lookup::Absent => "uri-miss",
-    };
-    catalogue.counts.misses += 1;
-    if let Some(fetched) = catalogue.pending.get(&id).cloned() {
-        catalogue.counts.collapsed += 1;
-        return Next::Share { cache_status: "lab; fwd=uri-miss; collapsed".to_owned(), fetched };
-    }
-    let cache_status = format!("lab; fwd={why}; stored");
-    let generation = catalogue.generation;
-    if !state.items.coalesce {
-        return Next::Fetch { cache_status, generation };
-    }
-    let (sender, fetched) = watch::channel(Bytes::new());
-    catalogue.pending.insert(id, fetched.clone());
-    // In a task of its own: others wait for it, even if this client leaves.
-    let state = state.clone();
-    tokio::spawn(async move {
-        let body = fetch(&state, id, Some(generation)).await;
-        let mut catalogue = lock(&state.items.catalogue);
-        if catalogue.generation == generation {
-            catalogue.pending.remove(&id);
-        }
-        drop(catalogue);
-        sender.send_replace(body);
-    });
-    Next::Share { cache_status, fetched }
-}
-
-/// Asks the origin, and stores the answer if the cache is still of the generation given.
-async fn fetch(state: &Shared, id: u32, store: Option<u64>) -> Bytes {
-    lock(&state.items.catalogue).counts.fetches += 1;
-    state.sleep_until(state.now().saturating_add(state.items.delay)).await;
-    let mut catalogue = lock(&state.items.catalogue);
-    let body = catalogue.render(id);
-    if store == Some(catalogue.generation) {
-        catalogue.cache.put(state.now(), id, body.clone());
-    }
-    body
 }
 
 #[derive(Debug, Deserialize)]
@@ -307,9 +220,39 @@ async fn update(
     item.version += 1;
     item.name = change.name.unwrap_or(item.name);
     item.price_cents = change.price_cents.unwrap_or(item.price_cents);
+    catalogue.changes += 1;
+    if state.options.lose_every.is_some_and(|every| catalogue.changes.is_multiple_of(every.get())) {
+        // Acknowledged, and forgotten.
+        return Ok(Json(item));
+    }
     catalogue.changed.insert(id, item.clone());
-    catalogue.cache.remove(&id);
+    let generation = catalogue.generation;
+    if state.options.stale_for.is_zero() {
+        catalogue.cache.remove(&Key::of(id));
+    } else {
+        drop(catalogue);
+        let end = state.now().saturating_add(state.options.stale_for.as_nanos() as Nanos);
+        tokio::spawn(async move {
+            state.sleep_until(end).await;
+            let mut catalogue = lock(&state.items.catalogue);
+            if catalogue.generation == generation {
+                catalogue.cache.remove(&Key::of(id));
+            }
+        });
+    }
     Ok(Json(item))
+}
+
+#[derive(Debug, Deserialize)]
+struct Power {
+    up: bool,
+}
+
+async fn power(State(state): State<Shared>, JsonBody(power): JsonBody<Power>) -> Json<Value> {
+    let mut catalogue = lock(&state.items.catalogue);
+    catalogue.down = !power.up;
+    let lost = catalogue.cache.clear();
+    Json(json!({ "up": power.up, "lost": lost }))
 }
 
 async fn purge_item(
@@ -319,7 +262,7 @@ async fn purge_item(
 ) -> Result<Json<Value>, LabError> {
     demand_purge(&method)?;
     let id = parse_id(&id)?;
-    let was_cached = lock(&state.items.catalogue).cache.remove(&id);
+    let was_cached = lock(&state.items.catalogue).cache.remove(&Key::of(id));
     Ok(Json(json!({ "purged": u8::from(was_cached) })))
 }
 
