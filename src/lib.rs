@@ -6,7 +6,7 @@
 //! ```text
 //! cli
 //! runner
-//! script | report | lab
+//! script | report | monitor | lab
 //! engine
 //! plan
 //! judge | results
@@ -27,6 +27,7 @@ pub mod http;
 pub mod judge;
 pub mod lab;
 pub mod measure;
+pub mod monitor;
 pub mod pace;
 pub mod plan;
 pub mod protocol;

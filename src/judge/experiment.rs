@@ -34,9 +34,53 @@ pub struct Experiment {
     /// The phase that asks for an absent key many times at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stampede: Option<StampedePart>,
+    /// The phase in which one key expires again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiries: Option<ExpiriesPart>,
+    /// The phase that writes, and reads what it wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalidate: Option<InvalidatePart>,
+    /// The phase in which two users ask for the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<String>,
     /// Phases with different numbers of keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub working_set: Vec<SizePart>,
+    /// The phases without the cache, and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<OutagePart>,
+    /// Responses do not tell of the cache: the ratio is estimated from times.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unmarked: bool,
+}
+
+/// A key that is asked for past its expiries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiriesPart {
+    /// The phase.
+    pub phase: String,
+    /// The lifetime that is expected, in nanoseconds.
+    pub ttl_ns: u64,
+    /// Requests are filed by when they were sent, in bins of so many nanoseconds.
+    pub bin_ns: u64,
+}
+
+/// Writes, and reads of what was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidatePart {
+    /// The phase.
+    pub phase: String,
+    /// How long a version is waited for, in nanoseconds.
+    pub within_ns: u64,
+}
+
+/// The cache taken away, and brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutagePart {
+    /// The phase without the cache.
+    pub during: String,
+    /// The phase from when it is back.
+    pub recovery: String,
 }
 
 /// When entries expire.
@@ -91,7 +135,11 @@ impl Experiment {
         let stampede = self.stampede.as_ref().map(|part| part.phase.as_str());
         let sizes = self.working_set.iter().flat_map(|part| [Some(part.phase.as_str()), part.fill.as_deref()]);
         let traffic = self.traffic().map(|(_, phase)| phase);
-        traffic.chain(self.pairs.as_deref()).chain(ttl).chain(stampede).chain(sizes.flatten())
+        let expiries = self.expiries.as_ref().map(|part| part.phase.as_str());
+        let invalidate = self.invalidate.as_ref().map(|part| part.phase.as_str());
+        let outage = self.outage.iter().flat_map(|part| [part.during.as_str(), part.recovery.as_str()]);
+        let single = [self.pairs.as_deref(), ttl, stampede, expiries, invalidate, self.users.as_deref()];
+        traffic.chain(single.into_iter().flatten()).chain(sizes.flatten()).chain(outage)
     }
 }
 

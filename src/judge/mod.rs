@@ -21,6 +21,7 @@ mod pairs;
 mod score;
 mod select;
 mod slo;
+mod truth;
 mod validity;
 mod view;
 mod watch;
@@ -31,7 +32,9 @@ pub use condition::QUANTITIES;
 pub use estimate::percentile_widening;
 pub use evaluate::{SloResult, Verdict, evaluate, holds_now};
 pub use exit::{Ending, ExitCode, exit_code};
-pub use experiment::{Experiment, SizePart, StampedePart, TtlPart, has_settled, speedup};
+pub use experiment::{
+    Experiment, ExpiriesPart, InvalidatePart, OutagePart, SizePart, StampedePart, TtlPart, has_settled, speedup,
+};
 pub use figure::{Figure, Unit, percent_word};
 pub use goal::{Goal, GoalResult, GoalStatus, judge_goal};
 pub use grades::{BELOW, Grade, Grades};
@@ -42,6 +45,7 @@ pub use pairs::{PAIRS_MIN, compare_pairs};
 pub use score::{Deduction, Score, ScoreResult, judge_score};
 pub use select::is_part_of;
 pub use slo::{Condition, Op, Quantity, Selector, Slo};
+pub use truth::{Agreement, HitCount, agreement};
 pub use validity::{Evidence, GeneratorHealth, Severity, Validity, assess};
 pub use view::PhaseView;
 pub use watch::Watch;

@@ -94,6 +94,13 @@ impl Distribution {
         })
     }
 
+    /// All of these together.
+    pub fn sum_of<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        all.into_iter().for_each(|one| sum.merge(one));
+        sum
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         if other.count == 0 {

@@ -36,7 +36,7 @@ pub use exemplar::{Exemplar, Exemplars, SentRequest};
 pub use figures::{CheckCounts, IterationCounts, Level, PhaseFigures};
 pub use mask::MASK;
 pub use names::{ClassId, Kind, NameId, OTHER};
-pub use pairs::{Pair, Pairs};
+pub use pairs::{BLOCKS_MAX, Pair, Pairs};
 pub use quantile::{PPM, Quantile, rank};
 pub use recorder::{Recorder, Snapshot};
 pub use sample::{FailureKind, IterationResult, Sample, SampleResult};

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::Distribution;
 use crate::clock::Nanos;
 
-/// Blocks of a name that are kept apart; further ones share those.
-const BLOCKS_MAX: u64 = 1_024;
+/// Blocks of a name that are kept apart; further ones share those, and block `n` is number `n % BLOCKS_MAX`.
+pub const BLOCKS_MAX: u64 = 1_024;
 
 /// Both ways of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

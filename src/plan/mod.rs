@@ -11,6 +11,7 @@ mod extent;
 mod fake;
 mod generator;
 mod kept;
+mod meter;
 mod mix;
 mod outline;
 mod permute;
@@ -35,6 +36,7 @@ pub use extent::{Extent, Scale, extent_notes};
 pub use fake::fake_kinds;
 pub use generator::{Generator, Value};
 pub use kept::{Kept, KeptValue};
+pub use meter::{Meter, Truth};
 pub use mix::{Deal, Mix, MixEntry, Step};
 pub use outline::{Outline, OutlineEntry};
 pub use phase::{Arrivals, Load, Overflow, Phase, Start, Think};
@@ -124,6 +126,9 @@ pub struct Plan {
     /// Where each of them was declared.
     #[serde(skip)]
     pub experiment_places: Vec<Place>,
+    /// Counters that experiments are held against.
+    #[serde(skip)]
+    pub truths: Vec<Truth>,
     /// What the run is held against afterwards.
     #[serde(skip)]
     pub baseline: Option<Baseline>,

@@ -40,11 +40,12 @@ pub use outlook::{
 };
 pub use progress::{ProgressView, progress_line};
 pub use summary::{
-    CacheSummary, CheckSummary, CoursePoint, CustomSummary, EffectiveSummary, ExampleSummary, ExcerptSummary,
-    ExemplarSummary, ExperimentSummary, FailureSummary, GoalSummary, GradeLimit, GradeSummary, Latency, MessageSummary,
-    MixSummary, NeedSummary, NegotiatedSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, ScaleSummary,
-    SizeSummary, SloSummary, SpeedupSummary, StampedeSummary, Summary, SummaryInput, TimelinePoint, TtlSummary,
-    WorkingSetSummary, phase_views,
+    BaselineSummary, CacheSummary, CheckSummary, CoursePoint, CustomSummary, EffectiveSummary, ExampleSummary,
+    ExcerptSummary, ExemplarSummary, ExperimentSummary, ExpiriesSummary, FailureSummary, GoalSummary, GradeLimit,
+    GradeSummary, InvalidationSummary, Latency, MessageSummary, MixSummary, NeedSummary, NegotiatedSummary,
+    OutagePhaseSummary, OutageSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, ScaleSummary, SizeSummary,
+    SloSummary, SpeedupSummary, StampedeSummary, Summary, SummaryInput, TimelinePoint, TruthSummary, TtlSummary,
+    UnmarkedSummary, UsersSummary, WorkingSetSummary, WorthSummary, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

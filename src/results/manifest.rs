@@ -115,6 +115,25 @@ pub enum Cut {
     Broken(String),
 }
 
+/// What a counter of hits and misses, which is not the generator's, counted while a phase ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reading {
+    /// The experiment that is held against it.
+    pub experiment: String,
+    /// What counts, without credentials.
+    pub source: String,
+    /// The phase.
+    pub phase: String,
+    /// Hits in the meantime.
+    pub hits: u64,
+    /// Misses in the meantime.
+    pub misses: u64,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -140,6 +159,9 @@ pub struct End {
     /// `teardown` failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teardown_error: Option<String>,
+    /// What counters beside the traffic said of phases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
     /// What came out when the run was held against its baseline; it has no secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<serde_json::Value>,
@@ -152,7 +174,8 @@ impl End {
             Some(Cut::Aborted(reason) | Cut::SetupFailed(reason) | Cut::Broken(reason)) => Some(reason),
             Some(Cut::Interrupted) | None => None,
         };
-        let texts = reason.into_iter().chain(&mut self.notes).chain(&mut self.teardown_error);
+        let readings = self.readings.iter_mut().flat_map(|it| [Some(&mut it.source), it.error.as_mut()]).flatten();
+        let texts = reason.into_iter().chain(&mut self.notes).chain(&mut self.teardown_error).chain(readings);
         texts.for_each(|text| *text = rewrite(text));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Active, End, Manifest, Opened, ReadError, Tick, Timing, Writer,
+    Active, End, Manifest, Opened, ReadError, Reading, Tick, Timing, Writer,
     read::{Chunk, PhaseTimes},
 };
 use crate::measure::{Gauges, Level};
@@ -171,6 +171,18 @@ fn finish<R>(parts: Vec<Part<R>>) -> (Vec<Timing>, End) {
         };
         end.clock_gap_max = end.clock_gap_max.max(own.clock_gap_max);
         end.clock_gaps = end.clock_gaps.saturating_add(own.clock_gaps);
+        // Each part read the same counter, which counted all of them: the widest reading is of the whole.
+        for reading in own.readings {
+            let same = |known: &&mut Reading| {
+                (&known.experiment, &known.source, &known.phase)
+                    == (&reading.experiment, &reading.source, &reading.phase)
+            };
+            match end.readings.iter_mut().find(same) {
+                Some(known) if known.hits + known.misses >= reading.hits + reading.misses => {}
+                Some(known) => *known = reading,
+                None => end.readings.push(reading),
+            }
+        }
         for note in own.notes {
             if !end.notes.contains(&note) {
                 end.notes.push(note);

@@ -21,7 +21,9 @@ mod wire;
 mod write;
 
 pub use hlog::{Log, logs};
-pub use manifest::{Active, Cut, End, FORMAT, Machine, Manifest, SourceScript, Timing, VERSION, file_name, utc};
+pub use manifest::{
+    Active, Cut, End, FORMAT, Machine, Manifest, Reading, SourceScript, Timing, VERSION, file_name, utc,
+};
 pub use merge::{MergeError, merge};
 pub use read::{Loaded, Opened, ReadError, open};
 pub use wire::Tick;

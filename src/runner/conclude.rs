@@ -94,6 +94,7 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         ended_early: ended_early.as_deref(),
         partial: ran.partial,
         notes: &notes,
+        readings: &ran.end.readings,
     })
 }
 

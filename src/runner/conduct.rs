@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::{
+    counters::Counters,
     health::{CpuMeter, Throttling},
     thread::{Command, Report},
 };
@@ -20,7 +21,7 @@ use crate::{
     judge::Slo,
     measure::Totals,
     plan::{Phase, PhaseId, Plan, Start},
-    results::{Cut, Timing},
+    results::{Cut, Reading, Timing},
 };
 
 /// From the decision to start a phase to its start: time for every worker to hear of it.
@@ -43,6 +44,8 @@ pub struct Conducted {
     pub notes: Vec<String>,
     /// `teardown` failed.
     pub teardown_error: Option<String>,
+    /// What counters beside the traffic said of phases.
+    pub readings: Vec<Reading>,
 }
 
 /// What the terminal is told while the run goes on.
@@ -103,6 +106,7 @@ pub(super) struct Conductor<'a> {
     pub(super) judge: &'a mut Judge<'a>,
     pub(super) setup: bool,
     pub(super) teardown: bool,
+    counters: Counters,
     state: State,
 }
 
@@ -160,7 +164,24 @@ impl<'a> Conductor<'a> {
     ) -> Self {
         let totals = Totals::with_recent_seconds(longest_window(&plan.phases, &plan.slos));
         let state = State { totals, last_second: vec![None; workers.len()], ..State::default() };
-        Self { plan, clock, workers, reports, signals, watcher, judge, setup, teardown, state }
+        Self {
+            plan,
+            clock,
+            workers,
+            reports,
+            signals,
+            watcher,
+            judge,
+            setup,
+            teardown,
+            counters: Counters::default(),
+            state,
+        }
+    }
+
+    /// Reads these around the phases that they are for.
+    pub(super) fn with_counters(self, counters: Counters) -> Self {
+        Self { counters, ..self }
     }
 
     /// Runs the plan to its end, or to the end that something else puts to it.
@@ -208,7 +229,8 @@ impl<'a> Conductor<'a> {
             }
         }
         let State { totals, timings, cut, gaps, notes, .. } = self.state;
-        Conducted { totals, timings, cut, gaps, throttled_share: throttling.share(), notes, teardown_error }
+        let readings = self.counters.into_readings();
+        Conducted { totals, timings, cut, gaps, throttled_share: throttling.share(), notes, teardown_error, readings }
     }
 
     async fn phases(&mut self, waiting: &mut Waiting) {
@@ -236,6 +258,10 @@ impl<'a> Conductor<'a> {
                 if !self.goes_on() {
                     break;
                 }
+                // After the logins, which may ask the cache too, and before the first request.
+                for &phase in &group {
+                    self.counters.starts(phase).await;
+                }
                 let start = self.clock.now() + LEAD;
                 for &phase in &group {
                     self.start(phase, start);
@@ -255,6 +281,11 @@ impl<'a> Conductor<'a> {
                     }
                 }
                 self.wait_for_group(waiting, &group, None).await;
+                for &phase in &group {
+                    if !self.state.killed {
+                        self.counters.ended(phase).await;
+                    }
+                }
             } else if let Some(due) = next_timed {
                 self.wait_for_group(waiting, &[], Some(due)).await;
                 if self.goes_on() {

@@ -5,6 +5,7 @@ mod ab;
 mod baseline;
 mod conclude;
 mod conduct;
+mod counters;
 mod demo;
 mod endpoints;
 mod health;
@@ -45,6 +46,7 @@ use self::{
     baseline::Baseline,
     conclude::{Against, Ran, conclude, phase_timings, planned_arrivals},
     conduct::{Conductor, View, Watcher},
+    counters::Counters,
     demo::Demo,
     endpoints::endpoints,
     progress::Progress,
@@ -171,6 +173,10 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
             .and_then(|endpoints| preflight::reach_targets(&plan, endpoints, &guard))
             .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
     }
+    let counters = Counters::new(&plan, &guard).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
+    if !options.no_preflight {
+        preflight::read_counters(&counters).map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
+    }
     let seed = options.seed.unwrap_or_else(random_seed);
     let whole = options.segment.unwrap_or(Segment::WHOLE);
     let started_at = SystemTime::now();
@@ -200,7 +206,8 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     let mut watchers = Watchers { progress, recording };
     let mut watch = Watch::new(&plan.slos);
     let clock = Clock::real(origin);
-    let conducted = conduct(&plan, &outline, options, clock, assignments.collect(), &mut watchers, &mut watch)?;
+    let conducted =
+        conduct(&plan, &outline, options, clock, assignments.collect(), &mut watchers, &mut watch, counters)?;
     let Watchers { progress, recording } = watchers;
     progress.finish();
     let mut end = end_of(&conducted, &outline, whole, seed);
@@ -279,6 +286,7 @@ fn end_of(conducted: &Conducted, outline: &Outline, segment: Segment, seed: u64)
         clock_gaps: conducted.gaps.len() as u64,
         notes: conducted.notes.clone(),
         teardown_error: conducted.teardown_error.clone(),
+        readings: conducted.readings.clone(),
         comparison: None,
     }
 }
@@ -338,6 +346,7 @@ fn random_seed() -> u64 {
     u64::from(rand::rng().next_u32())
 }
 
+#[expect(clippy::too_many_arguments, reason = "called once, by the function above")]
 fn conduct(
     plan: &Plan,
     outline: &Outline,
@@ -346,6 +355,7 @@ fn conduct(
     assignments: Vec<Assignment>,
     watcher: &mut dyn Watcher,
     watch: &mut Watch,
+    counters: Counters,
 ) -> Result<Conducted, NotRun> {
     let refuse =
         |error: std::io::Error| NotRun::new(ExitCode::NotStarted, format!("failed to start a worker: {error}"));
@@ -376,6 +386,7 @@ fn conduct(
         });
         let frame = (!options.no_setup, !options.no_teardown);
         let conductor = Conductor::new(plan, clock, commands, reports, signals, watcher, &mut judge, frame);
+        let conductor = conductor.with_counters(counters);
         let conducted = conductor.conduct().await;
         listener.abort();
         conducted

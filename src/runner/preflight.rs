@@ -7,6 +7,7 @@ use std::{
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use super::counters::Counters;
 use super::endpoints::links;
 use crate::{
     clock::Clock,
@@ -102,6 +103,18 @@ pub(super) fn reach_targets(plan: &Plan, endpoints: Vec<Endpoint>, guard: &Addre
         }
     }
     Ok(())
+}
+
+/// Reads each counter once.
+///
+/// # Errors
+/// What to tell the user, for the first that cannot be read.
+pub(super) fn read_counters(counters: &Counters) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("failed to start a runtime: {error}"))?;
+    runtime.block_on(counters.try_all())
 }
 
 /// Opens a connection the way a run will.

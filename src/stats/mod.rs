@@ -22,6 +22,7 @@ mod share;
 mod special;
 mod steady;
 mod trend;
+mod unmix;
 mod welch;
 
 pub use bootstrap::{alike_blocks, block_bootstrap};
@@ -30,7 +31,7 @@ pub use cluster::design_effect;
 pub use difference::{Estimate, difference, ratio};
 pub use mean::mean_interval;
 pub use mixture::Mixture;
-pub use paired::{Contrast, PairedBlock, paired_quantiles};
+pub use paired::{Contrast, PairedBlock, paired_quantiles, resampled};
 pub use popularity::Popularity;
 pub use predict::prediction_interval;
 pub use ranks::{Ranks, quantile_ranks};
@@ -38,6 +39,7 @@ pub use sample_size::{samples_to_bound, samples_to_separate, samples_to_show};
 pub use share::{Interval, clopper_pearson, clopper_pearson_effective, wilson};
 pub use steady::{Start, steady_start};
 pub use trend::theil_sen;
+pub use unmix::{separation, unmix};
 pub use welch::mean_difference;
 
 /// The confidence of every interval in a report.

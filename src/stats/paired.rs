@@ -64,6 +64,23 @@ pub fn paired_quantiles(blocks: &[PairedBlock], ppm: u32, confidence: f64, seed:
     Some(Contrast { ratio: interval(ratio, ratios, tail), difference: interval(difference, differences, tail) })
 }
 
+/// A figure of blocks with an interval from resampling them, as [`paired_quantiles`] does: `of` gives it of the blocks
+/// with these numbers. None with fewer than eight blocks, or where resamples give no figure.
+pub fn resampled(blocks: usize, confidence: f64, seed: u64, of: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
+    if blocks < BLOCKS_MIN {
+        return None;
+    }
+    let mut chosen: Vec<usize> = (0..blocks).collect();
+    let value = of(&chosen)?;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut values = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        chosen.iter_mut().for_each(|block| *block = rng.random_range(0..blocks));
+        values.push(of(&chosen)?);
+    }
+    Some(interval(value, values, expanded_tail(blocks as f64, confidence)))
+}
+
 /// The share of resamples to leave out at each end.
 fn expanded_tail(n: f64, confidence: f64) -> f64 {
     let z = (n / (n - 1.0)).sqrt() * student_t(confidence, n - 1.0);

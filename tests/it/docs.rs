@@ -116,6 +116,7 @@ fn folder_with_data() -> tempfile::TempDir {
     std::fs::write(data.join("photo.jpg"), b"\xff\xd8\xff\xe0 no photo").expect("a photo");
     std::fs::write(data.join("skus.json"), r#"[{"sku": "A-1", "price": 5}, {"sku": "B-2", "price": 7}]"#)
         .expect("a data file");
+    std::fs::write(data.join("keys.txt"), "7\n12\n7\n").expect("a data file");
     std::fs::write(data.join("searches.jsonl"), "\"red shoes\"\n\"blue hat\"\n").expect("a data file");
     for block in pages().into_iter().flat_map(|(page, text)| blocks(&page, &text)) {
         if let Some(name) = file_of(&block) {

@@ -11,6 +11,7 @@ mod author;
 mod bad_input;
 mod baseline;
 mod bodies;
+mod cache_parts;
 mod caches;
 mod comparison;
 mod cookies;

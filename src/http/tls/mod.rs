@@ -70,6 +70,11 @@ impl Tls {
         })
     }
 
+    /// A configuration that offers HTTP/1.1 alone, for a client that is not of this crate.
+    pub fn config_of_http1(&self) -> ClientConfig {
+        ClientConfig::clone(&self.http1)
+    }
+
     /// The same for another server, which is not shown the certificate.
     pub(super) fn for_strangers(&self) -> Result<Self, String> {
         Self::new(&TlsOptions { identity: None, ..self.options.clone() })

@@ -13,6 +13,7 @@ use crate::{
     measure::{Custom, Example, Kind, MessageCounts, PhaseFigures, Totals},
     plan::{Load, Outline, OutlineEntry, Phase, extent_notes},
     report::{Comparison, describe},
+    results::Reading,
 };
 
 /// When a phase ran.
@@ -77,6 +78,8 @@ pub struct SummaryInput<'a> {
     pub partial: Option<&'a str>,
     /// What happened besides.
     pub notes: &'a [String],
+    /// What counters beside the traffic said of phases.
+    pub readings: &'a [Reading],
 }
 
 /// The phases that ran, as a judge sees them.
@@ -156,7 +159,7 @@ fn goals(input: &SummaryInput<'_>) -> Vec<GoalSummary> {
 
 fn experiments(input: &SummaryInput<'_>) -> Vec<ExperimentSummary> {
     let views = phase_views(input.outline, input.totals, input.timings);
-    let of = |experiment| ExperimentSummary::of(experiment, &views, &input.outline.slos);
+    let of = |experiment| ExperimentSummary::of(experiment, &views, &input.outline.slos, input.readings);
     input.outline.experiments.iter().map(of).collect()
 }
 

@@ -3,14 +3,23 @@
 use serde::Serialize;
 
 use super::{
-    CacheSummary, Latency, StampedeSummary, TtlSummary, WorkingSetSummary,
+    BaselineSummary, CacheSummary, ExpiriesSummary, InvalidationSummary, Latency, OutageSummary, StampedeSummary,
+    TruthSummary, TtlSummary, UnmarkedSummary, UsersSummary, WorkingSetSummary, WorthSummary,
     experiment_parts::{stampede, ttl, working_set},
     experiment_warnings::warnings,
+    expiries::expiries,
+    invalidation::invalidation,
+    outage::outage,
+    truth::truth,
+    unmarked::unmarked,
+    users::users,
+    worth::{baseline, worth},
 };
 use crate::{
     clock::MICROSECOND,
     judge::{CacheCounts, Condition, Experiment, Op, PhaseView, Quantity, Slo, counts_as_hit, percent_word, speedup},
     measure::{Distribution, Kind, Pair, Share},
+    results::Reading,
     stats::{CONFIDENCE, Mixture, Popularity, samples_to_show, wilson},
 };
 
@@ -28,6 +37,8 @@ pub struct ExperimentSummary {
     pub request: String,
     /// Hit ratios of its phases of ordinary traffic, in their order.
     pub parts: Vec<PartSummary>,
+    /// The same ratios by a counter that is not the generator's.
+    pub truth: Vec<TruthSummary>,
     /// The hit ratio over time.
     pub course: Vec<CoursePoint>,
     /// How hits and misses compare, side by side in blocks of pairs.
@@ -44,12 +55,26 @@ pub struct ExperimentSummary {
     pub effective: Vec<EffectiveSummary>,
     /// The hit ratio that a target of the latency needs.
     pub needs: Vec<NeedSummary>,
+    /// The ratio of the steady phase where responses do not tell of the cache.
+    pub unmarked: Option<UnmarkedSummary>,
+    /// The same keys without the cache.
+    pub baseline: Option<BaselineSummary>,
+    /// What another point of the hit ratio brings.
+    pub worth: Option<WorthSummary>,
     /// At which age entries expire.
     pub ttl: Option<TtlSummary>,
     /// What becomes of many requests of an absent key.
     pub stampede: Option<StampedeSummary>,
+    /// What happens when the entry of a hot key expires.
+    pub expiries: Option<ExpiriesSummary>,
+    /// What became of writes.
+    pub invalidation: Option<InvalidationSummary>,
+    /// Whether one user gets what was stored for another.
+    pub users: Option<UsersSummary>,
     /// The hit ratio by the number of keys.
     pub working_set: Option<WorkingSetSummary>,
+    /// The same traffic without the cache, and how it comes back.
+    pub outage: Option<OutageSummary>,
     /// What makes its figures doubtful.
     pub warnings: Vec<String>,
 }
@@ -145,7 +170,7 @@ struct Arms {
 
 impl ExperimentSummary {
     /// Of what was recorded. `slos` that are about it tell which targets are of interest.
-    pub(super) fn of(experiment: &Experiment, phases: &[PhaseView<'_>], slos: &[Slo]) -> Self {
+    pub(super) fn of(experiment: &Experiment, phases: &[PhaseView<'_>], slos: &[Slo], readings: &[Reading]) -> Self {
         let phase = |name: &str| phases.iter().find(|phase| phase.name == name);
         let mut summary =
             Self { name: experiment.name.clone(), request: experiment.request.clone(), ..Self::default() };
@@ -171,14 +196,29 @@ impl ExperimentSummary {
         if let Some(view) = experiment.pairs.as_deref().and_then(phase) {
             let of = |ppm: &u32| speedup_summary(&view.figures.pairs, &experiment.name, *ppm);
             summary.speedup = PERCENTILES.iter().map(of).collect();
+            summary.baseline = baseline(experiment, &view.figures.pairs);
         }
         let none = Distribution::default();
         summary.hit_us = Latency::estimate(&arms.hit, &none, &[]);
         summary.miss_us = Latency::estimate(&arms.miss, &none, &[]);
-        summary.effective = arms.effective(summary.steady().and_then(|part| part.cache.hit_ratio));
+        summary.unmarked = unmarked(experiment, &arms.hit, &arms.miss, steady);
+        let estimated = summary.unmarked.as_ref().and_then(|it| it.hit_ratio);
+        let ratio = summary.steady().and_then(|part| part.cache.hit_ratio).or(estimated);
+        let looked_up = steady.filter(|_| estimated.is_some()).map_or_else(
+            || summary.steady().map_or(0, |part| part.cache.looked_up()),
+            |view| requests_of(experiment, view),
+        );
+        summary.worth = worth(&arms.hit, &arms.miss, steady, looked_up, ratio);
+        summary.effective = arms.effective(ratio);
         summary.needs = arms.needs(&experiment.name, slos);
+        summary.truth = truth(&experiment.name, &summary.parts, readings);
         summary.ttl = ttl(experiment, phases);
         summary.stampede = stampede(experiment, phases);
+        let calibrated = arms.miss.mean().filter(|_| !pairs.is_empty());
+        summary.expiries = expiries(experiment, phases, calibrated);
+        summary.invalidation = invalidation(experiment, phases);
+        summary.users = users(experiment, phases);
+        summary.outage = outage(experiment, phases);
         summary.working_set = working_set(experiment, phases);
         summary.warnings = warnings(experiment, &summary, &pairs, phases);
         summary
@@ -186,10 +226,18 @@ impl ExperimentSummary {
 
     /// What is said of it in a line each.
     pub fn lines(&self) -> Vec<String> {
-        let ttl = self.ttl.as_ref().map(TtlSummary::text);
-        let stampede = self.stampede.as_ref().map(StampedeSummary::text);
-        let working_set = self.working_set.as_ref().map(WorkingSetSummary::text);
-        ttl.into_iter().chain(stampede).chain(working_set).collect()
+        let mut lines: Vec<String> = self.unmarked.iter().map(UnmarkedSummary::text).collect();
+        lines.extend(self.truth.iter().map(TruthSummary::text));
+        lines.extend(self.worth.iter().map(WorthSummary::text));
+        lines.extend(self.baseline.iter().map(BaselineSummary::text));
+        lines.extend(self.ttl.iter().map(TtlSummary::text));
+        lines.extend(self.stampede.iter().map(StampedeSummary::text));
+        lines.extend(self.expiries.iter().map(ExpiriesSummary::text));
+        lines.extend(self.invalidation.iter().flat_map(InvalidationSummary::lines));
+        lines.extend(self.users.iter().map(UsersSummary::text));
+        lines.extend(self.working_set.iter().map(WorkingSetSummary::text));
+        lines.extend(self.outage.iter().flat_map(OutageSummary::lines));
+        lines
     }
 
     /// The steady part.
@@ -224,6 +272,13 @@ impl ExperimentSummary {
             ceiling: ceiling(before, counts.looked_up()).filter(|_| counts.looked_up() > 0),
         });
     }
+}
+
+/// Requests of the experiment that were answered as expected.
+fn requests_of(experiment: &Experiment, view: &PhaseView<'_>) -> u64 {
+    let rows = view.figures.series.iter();
+    let rows = rows.filter(|(key, _)| key.kind == Kind::Request && *key.name == *experiment.request);
+    rows.map(|(_, series)| series.ok_count()).sum()
 }
 
 impl Arms {

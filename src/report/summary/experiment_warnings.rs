@@ -1,6 +1,6 @@
 //! What makes the figures of an experiment doubtful.
 
-use super::experiment::ExperimentSummary;
+use super::{InvalidationSummary, OutageSummary, TruthSummary, UsersSummary, experiment::ExperimentSummary};
 use crate::{
     clock::MICROSECOND,
     judge::{Experiment, PhaseView},
@@ -19,7 +19,7 @@ pub(super) fn warnings(
     phases: &[PhaseView<'_>],
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    for part in &summary.parts {
+    for part in summary.parts.iter().filter(|_| !experiment.unmarked) {
         warnings.extend(part.cache.warnings().into_iter().map(|warning| format!("{}: {warning}", part.part)));
         if let Some(why) = &part.cache.withheld {
             warnings.push(format!("{}: no hit ratio: {why}", part.part));
@@ -57,6 +57,13 @@ pub(super) fn warnings(
                 .to_owned(),
         );
     }
+    warnings.extend(summary.truth.iter().filter_map(TruthSummary::warning));
+    warnings.extend(summary.users.iter().filter_map(UsersSummary::warning));
+    warnings.extend(summary.invalidation.iter().flat_map(InvalidationSummary::warnings));
+    warnings.extend(summary.outage.iter().filter_map(OutageSummary::warning));
+    warnings.extend(
+        summary.unmarked.iter().filter_map(|it| it.withheld.as_ref()).map(|why| format!("no hit ratio: {why}")),
+    );
     warnings.extend(drift_of_pairs(pairs));
     if let (Some(hit), Some(miss)) = (summary.hit_us.p50, summary.miss_us.p50)
         && hit >= miss

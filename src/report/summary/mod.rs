@@ -9,14 +9,21 @@ mod exchanges;
 mod experiment;
 mod experiment_parts;
 mod experiment_warnings;
+mod expiries;
 mod goals;
 mod grades;
+mod invalidation;
 mod latency;
+mod outage;
 mod rows;
 #[cfg(test)]
 pub(super) mod tests;
 mod texts;
 mod timeline;
+mod truth;
+mod unmarked;
+mod users;
+mod worth;
 
 use std::collections::BTreeMap;
 
@@ -26,11 +33,18 @@ pub use custom::CustomSummary;
 pub use exchanges::{ExampleSummary, ExcerptSummary, ExemplarSummary};
 pub use experiment::{CoursePoint, EffectiveSummary, ExperimentSummary, NeedSummary, PartSummary, SpeedupSummary};
 pub use experiment_parts::{SizeSummary, StampedeSummary, TtlSummary, WorkingSetSummary};
+pub use expiries::ExpiriesSummary;
 pub use goals::GoalSummary;
 pub use grades::{GradeLimit, GradeSummary, ScaleSummary};
+pub use invalidation::InvalidationSummary;
 pub use latency::Latency;
+pub use outage::{OutagePhaseSummary, OutageSummary};
 use serde::Serialize;
 pub use timeline::TimelinePoint;
+pub use truth::TruthSummary;
+pub use unmarked::UnmarkedSummary;
+pub use users::UsersSummary;
+pub use worth::{BaselineSummary, WorthSummary};
 
 use crate::{
     judge::{Evidence, ExitCode, NotDone, ScoreResult, Unit, Validity, Verdict},

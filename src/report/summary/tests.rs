@@ -106,6 +106,7 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         exit: exit_code(validity, &slos, Ending::default()),
         ended_early: None,
         partial: None,
+        readings: &[],
         notes: &[],
     })
 }

@@ -37,6 +37,10 @@ impl Summary {
             each(&mut experiment.name);
             each(&mut experiment.request);
             experiment.parts.iter_mut().for_each(|part| each(&mut part.phase));
+            for truth in &mut experiment.truth {
+                each(&mut truth.source);
+                truth.error.iter_mut().for_each(each);
+            }
             experiment.needs.iter_mut().for_each(|need| each(&mut need.target));
             experiment.warnings.iter_mut().for_each(each);
         }

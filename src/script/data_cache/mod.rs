@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod lines;
 
 use std::{
     collections::HashMap,
@@ -39,6 +40,8 @@ pub enum Format {
     Json,
     /// One JSON value a line.
     JsonLines,
+    /// One text a line.
+    Lines,
 }
 
 /// Why a file cannot be used: fits after "failed to read `…`: ".
@@ -137,6 +140,9 @@ fn parse(file: &mut (impl Read + Seek), size: u64, format: &Format) -> Result<Ta
             file.rewind().map_err(unreadable)?;
             json::lines(BufReader::with_capacity(READ_BYTES, WithoutMark::new(&mut **file)), take)
         }),
+        Format::Lines => {
+            lines::parse(BufReader::with_capacity(READ_BYTES, WithoutMark::new(&mut **file.borrow_mut())), size)
+        }
     }
 }
 

@@ -158,3 +158,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_trace_is_a_text_a_line() {
+    let table = read("\u{feff}a b\r\n\n  7 \n\"x\"", &Format::Lines).expect("a table");
+    assert_eq!(table.columns(), [VALUE_COLUMN]);
+    assert_eq!(cells(&table), [["a b"], ["7"], ["\"x\""]]);
+    assert_eq!(table.cell(1, 0), Cell::Text("7"), "a key keeps its zeros");
+    assert!(read(b"ok\n\xff\n", &Format::Lines).is_err_and(|error| error.message.contains("line 2")));
+    assert_eq!(read("\n\n", &Format::Lines).expect("an empty table").rows(), 0);
+}

@@ -78,6 +78,13 @@ pub(super) const WORDS: &[Word] = &[
         "Rows of a file with a JSON value a line.",
         |call, _, args| file(call, &args, &Format::JsonLines),
     ),
+    source(
+        "trace",
+        "path: string",
+        "`trace(\"data/keys.txt\")`",
+        "Values of a file, one a line, in the order that they were asked for.",
+        |call, _, args| file(call, &args, &Format::Lines),
+    ),
     source("list", "rows: list", "`list([\"a\", \"b\"])`", "Rows written in the script.", |call, _, mut args| {
         let rows = call.array(args.remove(0), "a list of values or maps").and_then(|items| {
             let rows = items.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();

@@ -10,12 +10,14 @@ use super::{
     Run,
     Stages::{self, Plan},
     Word,
+    data::DataHandle,
     generators::GeneratorHandle,
+    meter::MeterHandle,
     phase::PhaseHandle,
 };
 use crate::{
-    judge::{Experiment, SizePart, StampedePart, TtlPart},
-    plan::{Generator, GeneratorId, Problem, suggest},
+    judge::{Experiment, ExpiriesPart, InvalidatePart, OutagePart, SizePart, StampedePart, TtlPart},
+    plan::{Generator, GeneratorId, Problem, Truth, suggest},
     script::{
         Span,
         call::{Call, describe},
@@ -29,7 +31,8 @@ use crate::{
 /// Parts that a phase can play.
 const PARTS: &[&str] = &["cold", "warm", "steady", "pairs"];
 /// Parts that say more than their phase.
-const FURTHER: &[&str] = &["ttl", "stampede", "working_set"];
+const FURTHER: &[&str] =
+    &["ttl", "stampede", "expiries", "invalidate", "users", "working_set", "outage", "truth", "unmarked"];
 
 pub(in crate::script) const WORDS: &[Word] = &[
     Word {
@@ -84,6 +87,22 @@ fn paired(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>) {
     });
 }
 
+/// A counter that the experiment is held against.
+fn truth(call: &Call<'_>, name: &str, value: &Dynamic) {
+    let expected = "`truth: redis_info(\"…\")`, `prometheus(…)` or `endpoint(…)`";
+    let Some(MeterHandle(meter)) = value.clone().try_cast::<MeterHandle>() else {
+        return call.mismatch(expected, value).unwrap_or_default();
+    };
+    if meter.figures() != 2 {
+        return call.wrong(
+            format!("a truth is two figures, hits and misses; `{}` gives {}", meter.label(), meter.figures()),
+            "name both: `endpoint(\"/stats\", \"$.hits\", \"$.misses\")`",
+        );
+    }
+    let truth = Truth { experiment: name.to_owned(), meter, at: call.place() };
+    call.state.plan.borrow_mut().truths.push(truth);
+}
+
 fn experiment(call: &Call<'_>, name: String, parts: &Map) -> Option<Experiment> {
     let before = call.mistakes();
     let mut made = Experiment { name, ..Experiment::default() };
@@ -113,6 +132,31 @@ fn experiment(call: &Call<'_>, name: String, parts: &Map) -> Option<Experiment> 
                 made.stampede =
                     Some(StampedePart { phase: phase_name(call, &phase)?, at_once: call.count(&at_once, 2)? });
             }
+            "expiries" => {
+                let expected = "`expiries: [phase, 5.s, 10.ms]`, a list of three";
+                let items = call.array(value.clone(), expected)?;
+                let [phase, ttl, bin] = items.as_slice() else { return call.mismatch(expected, value) };
+                let (ttl_ns, bin_ns) = (nanos(call.duration(ttl)?), nanos(call.duration(bin)?));
+                if bin_ns == 0 || bin_ns >= ttl_ns {
+                    return call.mismatch(expected, value);
+                }
+                made.expiries = Some(ExpiriesPart { phase: phase_name(call, phase)?, ttl_ns, bin_ns });
+            }
+            "invalidate" => {
+                let [phase, within] = pair(call, key, value)?;
+                let within_ns = nanos(call.duration(&within)?);
+                made.invalidate = Some(InvalidatePart { phase: phase_name(call, &phase)?, within_ns });
+            }
+            "users" => made.users = Some(phase_name(call, value)?),
+            "outage" => {
+                let [during, recovery] = pair(call, key, value)?;
+                let (during, recovery) = (phase_name(call, &during)?, phase_name(call, &recovery)?);
+                made.outage = Some(OutagePart { during, recovery });
+            }
+            "unmarked" => match value.as_bool() {
+                Ok(unmarked) => made.unmarked = unmarked,
+                Err(_) => return call.mismatch("`unmarked: true`", value),
+            },
             "working_set" => {
                 for size in call.array(value.clone(), "a list of [keys, phase, phase that fills]")? {
                     let parts = call.array(size, "a list of [keys, phase, phase that fills]")?;
@@ -127,6 +171,7 @@ fn experiment(call: &Call<'_>, name: String, parts: &Map) -> Option<Experiment> 
                     });
                 }
             }
+            "truth" => truth(call, &made.name, value),
             other => {
                 let known = ["request", "keys"].into_iter().chain(PARTS.iter().chain(FURTHER).copied());
                 call.problem(
@@ -162,11 +207,18 @@ fn phase_name(call: &Call<'_>, value: &Dynamic) -> Option<String> {
 
 /// How keys are drawn, as far as their generator tells.
 fn keys(call: &Call<'_>, value: &Dynamic) -> Option<Popularity> {
+    if let Some(DataHandle(data)) = value.clone().try_cast::<DataHandle>() {
+        // What comes next in a trace is a matter of the file, and not of a law.
+        if call.state.plan.borrow().data.get(data.index()).is_some_and(|set| set.columns.len() > 1) {
+            call.wrong("`keys` takes single values; these rows are records", "write `keys: trace(\"data/keys.txt\")`");
+        }
+        return None;
+    }
     let Some(GeneratorHandle(id)) = value.clone().try_cast::<GeneratorHandle>() else {
         if !value.is::<Poison>() {
             call.wrong(
                 format!("`keys` takes a generator of keys; found {}", describe(value)),
-                "write `keys: zipf(5_000, 0.99)`, or `hot_set`, `latest`, `scan`, `int(1, 5_000)`",
+                "write `keys: zipf(5_000, 0.99)`, or `hot_set`, `latest`, `scan`, `int(1, 5_000)`, `trace(\"keys.txt\")`",
             );
         }
         return None;

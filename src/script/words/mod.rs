@@ -13,6 +13,7 @@ mod experiment;
 mod extract;
 pub(super) mod generators;
 mod grades;
+mod meter;
 pub(super) mod mix;
 pub(super) mod other;
 pub(super) mod phase;
@@ -52,7 +53,7 @@ pub(super) use self::word::Run;
 type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 23] {
+fn types() -> [(&'static str, &'static str, &'static str); 24] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -61,6 +62,7 @@ fn types() -> [(&'static str, &'static str, &'static str); 23] {
         (type_name::<request::Extract>(), "Extract", "an extractor such as `header(\"…\")`"),
         (type_name::<bodies::Bytes>(), "bytes", "bytes"),
         (type_name::<bodies::FilePart>(), "FilePart", "a part of a form"),
+        (type_name::<meter::MeterHandle>(), "Meter", "a meter such as `redis_info(\"…\")`"),
         (type_name::<mix::MixHandle>(), "Mix", "a mix"),
         (type_name::<mix::FlowHandle>(), "Flow", "a flow"),
         (type_name::<aims::ScoreHandle>(), "Score", "a score"),
@@ -114,6 +116,7 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
         .register_type_with_name::<request::Extract>("Extract")
         .register_type_with_name::<bodies::Bytes>("bytes")
         .register_type_with_name::<bodies::FilePart>("FilePart")
+        .register_type_with_name::<meter::MeterHandle>("Meter")
         .register_type_with_name::<mix::MixHandle>("Mix")
         .register_type_with_name::<mix::FlowHandle>("Flow")
         .register_type_with_name::<aims::ScoreHandle>("Score")

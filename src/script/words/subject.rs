@@ -2,8 +2,8 @@
 
 use super::{
     Receiver::{self, Data, Global, Phase, Request, Score, Target, Vu},
-    Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, mix, other, phase,
-    redis, request, slo, target, target_http, target_tls, unavailable, units,
+    Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, meter, mix, other,
+    phase, redis, request, slo, target, target_http, target_tls, unavailable, units,
 };
 use crate::script::run;
 
@@ -67,6 +67,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Goals, skips, a score", "report.md", "Goals", &[aims::WORDS]),
     on("Baselines", "compare.md", "A baseline", &[baseline::WORDS]),
     on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
+    on("Counters of others", "cache.md", "Held against a counter", &[meter::WORDS]),
     on("Virtual users", "flows.md", "`vu`, the virtual user", &[run::VU_WORDS, run::IDENTITY_WORDS]),
     on("Responses", "flows.md", "Responses", &[run::RESPONSE_WORDS]),
     on("Replies of databases", "databases.md", "Replies", &[run::REPLY_WORDS]),

@@ -26,8 +26,6 @@ pub(super) const WORDS: &[Word] = &[
     word(Global, "monitor", "name: string, source: any", "Sampling a process."),
     word(Global, "pid", "id: int", "A process by its number."),
     word(Global, "process_name", "name: string", "A process by its name."),
-    word(Global, "prometheus", "url: string, query: string", "A Prometheus query."),
-    word(Global, "redis_info", "address: string", "Figures of a Redis server."),
     word(Global, "leak_check", "name: string, options: map", "Judging a monitor's slope."),
     word(
         Global,

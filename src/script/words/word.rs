@@ -185,6 +185,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Generator", "a value that is drawn anew for each request"),
     ("DataSet", "rows, such as `csv(…)` gives"),
     ("Row", "a row of a data set; its columns are properties"),
+    ("Meter", "figures that somebody else counts, such as `redis_info(…)` gives"),
     ("Extract", "a place in a response, such as `header(…)`"),
     ("Vu", "the virtual user that runs a closure"),
     ("Response", "what a request got"),
