@@ -47,6 +47,9 @@ pub enum Framing {
 pub fn parse(bytes: &[u8], is_head: bool) -> Result<Option<Head>, Failure> {
     // The parser never sees more than the limit, so that the verdict does not depend on how reads are split.
     let window = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    if let Some(head) = usual(window, is_head) {
+        return head.map(Some);
+    }
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut []);
     match ParserConfig::default().parse_response_with_uninit_headers(&mut response, window, &mut fields) {
@@ -69,6 +72,18 @@ pub fn parse(bytes: &[u8], is_head: bool) -> Result<Option<Head>, Failure> {
     }
 }
 
+/// Reads a head as most servers send it; `None` for any other, which the general parser decides about.
+fn usual(bytes: &[u8], is_head: bool) -> Option<Result<Head, Failure>> {
+    let mut fields = Fields::default();
+    let mut noted = Ok(());
+    let scanned = super::scan::scan(bytes, FIELDS_MAX, |name, value| {
+        if noted.is_ok() {
+            noted = fields.note(name, value);
+        }
+    })?;
+    Some(noted.map(|()| fields.decide(scanned.status, HTTP_1_1, scanned.len, is_head)))
+}
+
 fn protocol(detail: &'static str) -> Failure {
     Failure::new(ErrorKind::Protocol, detail)
 }
@@ -83,6 +98,9 @@ struct Fields {
     sets_cookies: bool,
 }
 
+/// The minor version of HTTP/1.1, as the parser gives it.
+const HTTP_1_1: u8 = 1;
+
 fn decide(response: &httparse::Response<'_, '_>, len: usize, is_head: bool) -> Result<Head, Failure> {
     let status = response.code.unwrap_or_default();
     if status < 100 {
@@ -90,34 +108,44 @@ fn decide(response: &httparse::Response<'_, '_>, len: usize, is_head: bool) -> R
     }
     let mut fields = Fields::default();
     for field in response.headers.iter() {
-        // Lengths differ, so most fields cost one comparison.
-        match field.name.len() {
-            10 if is(field.name, "Connection") => fields.connection(field.value),
-            10 if is(field.name, "Set-Cookie") => fields.sets_cookies = true,
-            14 if is(field.name, "Content-Length") => fields.content_length(field.value)?,
-            17 if is(field.name, "Transfer-Encoding") => fields.transfer_encoding(field.value)?,
-            _ => {}
-        }
+        fields.note(field.name.as_bytes(), field.value)?;
     }
-    let persistent = !fields.close && (response.version == Some(1) || fields.keep_alive);
-    let (framing, reusable) = match status {
-        // After 101 the connection no longer speaks HTTP/1.1; there is nothing this transport could read on it.
-        101 => (Framing::Length(0), false),
-        100..=199 => (Framing::Interim, persistent),
-        204 | 304 => (Framing::Length(0), persistent),
-        _ if is_head => (Framing::Length(0), persistent),
-        // Both framings at once: the coding wins, and the connection is not trusted again (RFC 9112, 6.3). An
-        // HTTP/1.0 server that sends a coding is not trusted either (6.1).
-        _ if fields.chunked => (Framing::Chunked, persistent && fields.length.is_none() && response.version == Some(1)),
-        _ => match fields.length {
-            Some(length) => (Framing::Length(length), persistent),
-            None => (Framing::UntilClose, false),
-        },
-    };
-    Ok(Head { len, status, framing, reusable, sets_cookies: fields.sets_cookies })
+    Ok(fields.decide(status, response.version.unwrap_or_default(), len, is_head))
 }
 
 impl Fields {
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Failure> {
+        // Lengths differ, so most fields cost one comparison.
+        match name.len() {
+            10 if is(name, b"Connection") => self.connection(value),
+            10 if is(name, b"Set-Cookie") => self.sets_cookies = true,
+            14 if is(name, b"Content-Length") => self.content_length(value)?,
+            17 if is(name, b"Transfer-Encoding") => self.transfer_encoding(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What follows from them all; `minor` is the minor version of HTTP/1.
+    fn decide(&self, status: u16, minor: u8, len: usize, is_head: bool) -> Head {
+        let persistent = !self.close && (minor == HTTP_1_1 || self.keep_alive);
+        let (framing, reusable) = match status {
+            // After 101 the connection no longer speaks HTTP/1.1; there is nothing this transport could read on it.
+            101 => (Framing::Length(0), false),
+            100..=199 => (Framing::Interim, persistent),
+            204 | 304 => (Framing::Length(0), persistent),
+            _ if is_head => (Framing::Length(0), persistent),
+            // Both framings at once: the coding wins, and the connection is not trusted again (RFC 9112, 6.3). An
+            // HTTP/1.0 server that sends a coding is not trusted either (6.1).
+            _ if self.chunked => (Framing::Chunked, persistent && self.length.is_none() && minor == HTTP_1_1),
+            _ => match self.length {
+                Some(length) => (Framing::Length(length), persistent),
+                None => (Framing::UntilClose, false),
+            },
+        };
+        Head { len, status, framing, reusable, sets_cookies: self.sets_cookies }
+    }
+
     fn connection(&mut self, value: &[u8]) {
         for token in members(value) {
             self.close |= is(token, b"close");
@@ -150,8 +178,7 @@ impl Fields {
 }
 
 /// Whether `text` is `usual` whatever its case; quick where it is written the usual way.
-fn is<T: AsRef<[u8]> + ?Sized>(text: &T, usual: &T) -> bool {
-    let (text, usual) = (text.as_ref(), usual.as_ref());
+fn is(text: &[u8], usual: &[u8]) -> bool {
     text == usual || text.eq_ignore_ascii_case(usual)
 }
 

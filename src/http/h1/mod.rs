@@ -5,6 +5,7 @@ mod chunked;
 mod connection;
 mod head;
 mod reader;
+mod scan;
 
 #[cfg(test)]
 mod reader_tests;
