@@ -21,7 +21,7 @@ pub fn take_back(slos: &[Slo], results: &mut [SloResult], left_out: &[&str]) {
             Some(name) if result.verdict != Verdict::Fail || nothing_found => {
                 format!("the phase `{name}` was left out")
             }
-            None if nothing_found => "what was run has nothing of it".to_owned(),
+            None if nothing_found && phase.is_none() => "what was run has nothing of it".to_owned(),
             _ => continue,
         };
         *result = SloResult {
@@ -75,7 +75,7 @@ mod tests {
             (Some("size"), Inconclusive, true, NotRun),
             (Some("size"), Fail, true, Fail),
             (Some("size/1000"), Pass, true, Pass),
-            (Some("size/1000"), Fail, false, NotRun),
+            (Some("size/1000"), Fail, false, Fail),
             (None, Pass, true, Pass),
             (None, Fail, true, Fail),
             (None, Fail, false, NotRun),
