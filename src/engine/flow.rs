@@ -14,10 +14,13 @@ use crate::{
     clock::Nanos,
     measure::NameId,
     plan::{ClosureId, Expect, FlowId, Place, Save},
-    protocol::{Failure, HttpVersion, Lent, Negotiated, Response, Stamps, TargetId},
+    protocol::{ChannelKind, Failure, HttpVersion, Lent, Negotiated, Outgoing, Response, Stamps, TargetId},
 };
 
-use super::user::User;
+use super::{
+    live::{Arrival, LiveChannel},
+    user::User,
+};
 
 /// What the engine asks of a script.
 pub trait Script {
@@ -85,6 +88,8 @@ pub enum Step {
         /// Its script failed, whatever its requests did.
         failed: bool,
     },
+    /// Something with a channel.
+    Channel(Box<ChannelStep>),
     /// Nothing more.
     Done(End),
 }
@@ -102,6 +107,78 @@ pub enum Answer {
     Rested,
     /// To [`Step::Enter`] and [`Step::Leave`].
     Noted,
+    /// To [`Step::Channel`].
+    Channel(Box<ChannelAnswer>),
+}
+
+/// What a flow does with a channel: a WebSocket, or a stream of events.
+#[derive(Debug)]
+pub enum ChannelStep {
+    /// Opens one.
+    Open(Box<OpenChannel>),
+    /// Sends a message.
+    Send {
+        /// Over this one.
+        channel: Rc<LiveChannel>,
+        /// The message.
+        message: Outgoing,
+    },
+    /// Waits for a message.
+    Receive {
+        /// From this one.
+        channel: Rc<LiveChannel>,
+        /// For so long.
+        patience: Nanos,
+        /// It is filed only when the script says so, by [`ChannelStep::Settle`].
+        hold: bool,
+    },
+    /// The message that came last was the one that was waited for.
+    Settle {
+        /// Over this one.
+        channel: Rc<LiveChannel>,
+    },
+    /// Sends a ping and waits for its pong.
+    Ping {
+        /// Over this one.
+        channel: Rc<LiveChannel>,
+        /// For so long.
+        patience: Nanos,
+    },
+    /// Closes it in good order.
+    Close {
+        /// This one.
+        channel: Rc<LiveChannel>,
+        /// The close code.
+        code: u16,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A channel to be opened.
+#[derive(Debug)]
+pub struct OpenChannel {
+    /// The request that opens it, with all it needs.
+    pub request: Request,
+    /// What is opened.
+    pub kind: ChannelKind,
+    /// The start of the names of its messages' rows.
+    pub name: String,
+    /// See [`crate::protocol::Opening::message_bytes_max`].
+    pub message_bytes_max: usize,
+}
+
+/// The answer to a [`ChannelStep`].
+#[derive(Debug)]
+pub enum ChannelAnswer {
+    /// To [`ChannelStep::Open`]; open or not.
+    Opened(Rc<LiveChannel>),
+    /// To [`ChannelStep::Receive`].
+    Arrival(Box<Arrival>),
+    /// To [`ChannelStep::Ping`]: how long it took.
+    Ponged(Result<Nanos, Failure>),
+    /// To the others: what went wrong, if something did.
+    Done(Option<Failure>),
 }
 
 /// How a flow ended.

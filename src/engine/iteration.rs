@@ -79,11 +79,11 @@ impl<T: Transport> Drop for UnfinishedIteration<'_, T> {
 }
 
 /// A response whose sample waits for what the script says about it.
-struct Pending {
-    name: NameId,
-    planned: Nanos,
-    reply: Rc<Reply>,
-    bytes: (u64, u64),
+pub(super) struct Pending {
+    pub(super) name: NameId,
+    pub(super) planned: Nanos,
+    pub(super) reply: Rc<Reply>,
+    pub(super) bytes: (u64, u64),
 }
 
 /// What has gone wrong in a flow so far; the worst is what the iteration counts as.
@@ -346,13 +346,25 @@ impl<T: Transport> Worker<T> {
         let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
         let outcome = self.transport.exchange(&vu.session, exchange).await;
         unfinished.finished = true;
+        self.note_exchange(ledger, name, vu, &exchange, &outcome);
+        outcome
+    }
+
+    /// Keeps the cookies of an exchange that has ended, and the example of its failure.
+    pub(super) fn note_exchange(
+        &self,
+        ledger: u16,
+        name: NameId,
+        vu: &Vu<T>,
+        exchange: &Exchange<'_>,
+        outcome: &Outcome,
+    ) {
         if outcome.sets_cookies {
-            self.keep_cookies(ledger, &vu.user, &exchange, &outcome);
+            self.keep_cookies(ledger, &vu.user, exchange, outcome);
         }
         if let Some(failure) = &outcome.failure {
             self.recorder.borrow_mut().error_example(ledger, name, failure.kind, &failure.detail);
         }
-        outcome
     }
 
     fn keep_cookies(&self, ledger: u16, user: &User, exchange: &Exchange<'_>, outcome: &Outcome) {
@@ -381,7 +393,7 @@ impl<T: Transport> Worker<T> {
 
     /// Runs what a request brings with it over its response.
     #[expect(clippy::too_many_arguments, reason = "all that a request brings with it")]
-    fn examine(
+    pub(super) fn examine(
         &self,
         ledger: u16,
         reply: &Rc<Reply>,
@@ -484,6 +496,14 @@ impl<T: Transport> Worker<T> {
                     answer = Answer::Response(sent.reply.clone());
                     single = Some(sent);
                 }
+                Step::Channel(step) => {
+                    // On the heap, as a request, and more so: few users have channels.
+                    let done = Box::pin(self.channel(ledger, vu, planned, *step)).await;
+                    planned = done.ended;
+                    groups.note(done.mishap);
+                    mishap = mishap.max(done.mishap);
+                    answer = Answer::Channel(Box::new(done.answer));
+                }
                 Step::Batch { requests, at_once } => {
                     // On the heap: few users send batches, and room for one is as much again as the rest.
                     let sent = Box::pin(self.send_all(ledger, vu, planned, requests, at_once)).await;
@@ -543,7 +563,7 @@ impl<T: Transport> Worker<T> {
         Pending { name, planned, reply, bytes }
     }
 
-    fn file_reply(&self, ledger: u16, pending: &Pending, sent: SentView<'_>) {
+    pub(super) fn file_reply(&self, ledger: u16, pending: &Pending, sent: SentView<'_>) {
         let class = match &*pending.reply.class.borrow() {
             Some(word) => self.recorder.borrow_mut().class(word),
             None => ClassId::NONE,
@@ -638,7 +658,7 @@ impl<'a> Measured<'a> {
     }
 }
 
-fn into_reply(mut outcome: Outcome, sent: Sent, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
+pub(super) fn into_reply(mut outcome: Outcome, sent: Sent, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
     if let Some(response) = &mut outcome.response {
         response.limit_content(body_bytes_max);
     }
@@ -659,7 +679,7 @@ fn into_reply(mut outcome: Outcome, sent: Sent, expect: &Expect, body_bytes_max:
     })
 }
 
-fn mishap_of(reply: &Reply) -> Mishap {
+pub(super) fn mishap_of(reply: &Reply) -> Mishap {
     match reply.failed() {
         Some(failure) if failure.kind.is_timeout() => Mishap::Timeout,
         Some(_) => Mishap::Failed,

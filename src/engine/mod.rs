@@ -1,4 +1,5 @@
 //! The engine.
+mod channels;
 mod class;
 mod closed;
 mod cookies;
@@ -8,7 +9,9 @@ mod groups;
 mod hops;
 pub mod host;
 mod iteration;
+mod live;
 mod open;
+pub mod opening;
 pub mod outline;
 mod phase_run;
 mod redirect;
@@ -20,6 +23,7 @@ pub mod user;
 mod vu;
 mod worker;
 
+pub use live::{Arrival, LiveChannel, What};
 pub use open::arrival_plan;
 pub use trial::Trial;
 pub use worker::{Aside, Event, PhaseEnd, Worker, WorkerParts};

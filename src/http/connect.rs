@@ -120,6 +120,21 @@ pub struct Route {
     shared: Option<Shared>,
 }
 
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// The version of HTTP, or the server's choice.
+    pub version: Option<HttpVersion>,
+    /// A proxy opens a way to the server, also where it would forward requests.
+    pub tunnel: bool,
+}
+
+impl From<Option<HttpVersion>> for Wish {
+    fn from(version: Option<HttpVersion>) -> Self {
+        Self { version, tunnel: false }
+    }
+}
+
 /// A connection that stands and has carried nothing yet.
 #[derive(Debug)]
 pub struct Opened {
@@ -181,11 +196,12 @@ impl Route {
         &self,
         clock: &Clock,
         guard: &AddressGuard,
-        version: Option<HttpVersion>,
+        wish: impl Into<Wish>,
         deadline: Nanos,
         stamps: &mut Stamps,
     ) -> Result<Opened, Failure> {
-        let version = self.version(version);
+        let wish = wish.into();
+        let version = self.version(wish.version);
         let host = &self.endpoint.host;
         let mut timer = DeadlineTimer::new(clock, deadline);
         let stream = match self.endpoint.proxy.as_ref().zip(self.proxy_resolver.as_ref()) {
@@ -202,7 +218,7 @@ impl Route {
                 let at = (proxy.host.as_str(), proxy.port);
                 let stream =
                     self.tcp(clock, guard, &mut timer, until, at, &resolved.addresses).await.map_err(of_proxy)?;
-                if self.forwarding(version).is_some() {
+                if self.forwarding(version).is_some() && !wish.tunnel {
                     stream
                 } else {
                     let opened = timer.race(clock, until, proxy.tunnel(stream, &behind, self.endpoint.port)).await;

@@ -5,8 +5,10 @@
 //! connections of a worker and parsed where they lie. Most exchanges are one write, one read and three looks
 //! at the clock. `h1` and `h2` know the
 //! protocols, `connect` the way to a connection, `transport` joins them. What is
-//! the same over every transport lies beside it: `cookies`.
+//! the same over every transport lies beside it: `cookies`. Connections that stay open for messages (WebSocket, event
+//! streams) are `channel`'s.
 
+mod channel;
 mod connect;
 mod cookies;
 mod deadline;

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     clock::{Clock, Nanos},
     protocol::{
-        BufferPool, ErrorKind, Exchange, Failure, HttpVersion, Link, LinkSession, Negotiated, Origin, Outcome, Stamps,
-        TargetId, Transport,
+        BufferPool, Channel, ErrorKind, Exchange, Failure, HttpVersion, Link, LinkSession, Negotiated, Opening, Origin,
+        Outcome, Stamps, TargetId, Transport,
     },
 };
 
@@ -155,7 +155,7 @@ impl HttpTransport {
         self.routes[usize::from(target.0)].endpoint().port
     }
 
-    fn route(&self, target: TargetId) -> Result<Rc<Route>, Failure> {
+    pub(super) fn route(&self, target: TargetId) -> Result<Rc<Route>, Failure> {
         let at = usize::from(target.0);
         let known = self.routes.get(at).cloned();
         known
@@ -210,6 +210,11 @@ impl Transport for HttpTransport {
             return Box::pin(self.exchange_forwarded(proxy, &route, session, &exchange, deadline, stamps)).await;
         }
         self.exchange_by_http1(&route, session, &exchange, deadline, stamps).await
+    }
+
+    async fn channel<'a>(&'a self, _session: &'a Session, opening: Opening<'a>) -> (Outcome, Option<Rc<dyn Channel>>) {
+        // Boxed: what is rare shall not make room for itself in every virtual user.
+        Box::pin(self.open_channel(&opening)).await
     }
 
     fn elsewhere(&self, from: TargetId, to: &Origin<'_>) -> Result<TargetId, Failure> {

@@ -216,6 +216,7 @@ pub(super) fn figures<'a>(side: &Side<'a>, row: &Row, asked: Asked) -> Result<Fi
         request: named(Kind::Request),
         flow: named(Kind::Flow),
         group: named(Kind::Group),
+        message: named(Kind::Message),
         class: class.clone(),
         status: None,
         experiment: None,

@@ -79,10 +79,11 @@ fn choose_phases<'a, 'b>(selector: &Selector, phases: &'b [PhaseView<'a>]) -> Re
 }
 
 fn matches(selector: &Selector, key: &SeriesKey) -> bool {
-    let (kind, name) = match (&selector.request, &selector.flow, &selector.group) {
-        (_, _, Some(group)) => (Kind::Group, Some(group)),
-        (_, Some(flow), None) => (Kind::Flow, Some(flow)),
-        (request, None, None) => (Kind::Request, request.as_ref()),
+    let (kind, name) = match (&selector.request, &selector.flow, &selector.group, &selector.message) {
+        (.., Some(message)) => (Kind::Message, Some(message)),
+        (_, _, Some(group), None) => (Kind::Group, Some(group)),
+        (_, Some(flow), None, None) => (Kind::Flow, Some(flow)),
+        (request, None, None, None) => (Kind::Request, request.as_ref()),
     };
     key.kind == kind
         && name.is_none_or(|name| **name == *key.name)
@@ -99,6 +100,7 @@ pub(super) fn nothing_found(selector: &Selector, phases: &[PhaseView<'_>]) -> St
         ("request", &selector.request, rows(Kind::Request).map(|key| &*key.name).collect::<Vec<_>>()),
         ("flow", &selector.flow, rows(Kind::Flow).map(|key| &*key.name).collect()),
         ("group", &selector.group, rows(Kind::Group).map(|key| &*key.name).collect()),
+        ("message", &selector.message, rows(Kind::Message).map(|key| &*key.name).collect()),
         ("class", &selector.class, rows(Kind::Request).filter_map(|key| key.class.as_deref()).collect()),
     ];
     for (word, wanted, known) in parts {

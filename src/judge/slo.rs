@@ -29,6 +29,9 @@ pub struct Selector {
     /// Only this group of steps, nested ones as `outer/inner`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Only these messages of a WebSocket or an event stream, such as `chat: round trip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Only responses of this class.
     pub class: Option<String>,
     /// Only responses with this status code.

@@ -8,6 +8,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The longest head of a request that is read.
 const HEAD_MAX: usize = 64 << 10;
@@ -42,6 +43,8 @@ enum Step {
     Repeat { piece: &'static [u8], times: usize },
     /// Nothing, for as long as the query says: `ms=…`, at most ten minutes.
     Pause,
+    /// The upgrade to a WebSocket that the request asks for.
+    Upgrade,
 }
 
 /// How a connection ends.
@@ -58,10 +61,12 @@ enum End {
 }
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 const FILLER: [u8; 16 << 10] = [b'x'; 16 << 10];
 
 use End::{Close, Hold, KeepAlive, Reset};
-use Step::{Pause, Repeat, Send, SendBytewise};
+use Step::{Pause, Repeat, Send, SendBytewise, Upgrade};
 
 /// All that the server can do wrong, and a few things that are right but unusual.
 pub(super) const MISBEHAVIOURS: &[Misbehaviour] = &[
@@ -146,6 +151,64 @@ pub(super) const MISBEHAVIOURS: &[Misbehaviour] = &[
         steps: &[Pause, Send(OK)],
         end: KeepAlive,
     },
+    Misbehaviour {
+        path: "/ws/reset",
+        doc: "resets a WebSocket in the middle of a frame",
+        steps: &[Upgrade, Send(b"\x81\x7e\x01\x00half")],
+        end: Reset,
+    },
+    Misbehaviour {
+        path: "/ws/gone",
+        doc: "closes a WebSocket in the middle of a frame, without a close frame",
+        steps: &[Upgrade, Send(b"\x81\x7e\x01\x00half")],
+        end: Close,
+    },
+    Misbehaviour {
+        path: "/ws/not-utf-8",
+        doc: "sends a WebSocket's text that is not UTF-8",
+        steps: &[Upgrade, Send(b"\x81\x02\xff\xfe")],
+        end: Hold,
+    },
+    Misbehaviour {
+        path: "/ws/huge",
+        doc: "announces a WebSocket's message of 1 GiB",
+        steps: &[Upgrade, Send(b"\x82\x7f\x00\x00\x00\x00\x40\x00\x00\x00")],
+        end: Hold,
+    },
+    Misbehaviour {
+        path: "/ws/nonsense",
+        doc: "sends a WebSocket's frame of an unknown kind",
+        steps: &[Upgrade, Send(b"\x83\x00")],
+        end: Hold,
+    },
+    Misbehaviour { path: "/ws/never", doc: "opens a WebSocket, and never says a word", steps: &[Upgrade], end: Hold },
+    Misbehaviour {
+        path: "/ws/wrong-key",
+        doc: "agrees to a WebSocket with another request's key",
+        steps: &[Send(SWITCHING.as_bytes()), Send(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")],
+        end: Hold,
+    },
+    Misbehaviour {
+        path: "/sse/truncated",
+        doc: "closes a stream of events in the middle of a chunk, after one event",
+        steps: &[Send(STREAM), Send(b"9\r\ndata: 1\n\n\r\n64\r\ndata: 2")],
+        end: Close,
+    },
+    Misbehaviour {
+        path: "/sse/reset",
+        doc: "resets a stream of events, after one event",
+        steps: &[Send(STREAM), Send(b"9\r\ndata: 1\n\n\r\n"), Pause],
+        end: Reset,
+    },
+    Misbehaviour {
+        path: "/sse/endless-line",
+        doc: "sends a line of 16 MiB as an event",
+        steps: &[
+            Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: "),
+            Repeat { piece: &FILLER, times: 1_024 },
+        ],
+        end: Close,
+    },
 ];
 
 /// Serves until dropped or aborted; connections end with it.
@@ -178,14 +241,15 @@ pub(super) async fn bind(beside: SocketAddr) -> io::Result<TcpListener> {
 
 async fn misbehave(mut stream: TcpStream) -> io::Result<()> {
     let mut received = Vec::new();
-    while let Some(target) = next_target(&mut stream, &mut received).await? {
-        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    while let Some(head) = next_head(&mut stream, &mut received).await? {
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Some(row) = MISBEHAVIOURS.iter().find(|row| row.path == path) else {
             stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await?;
             continue;
         };
         for step in row.steps {
-            perform(step, query, &mut stream).await?;
+            perform(step, (&head, query), &mut stream).await?;
         }
         match row.end {
             KeepAlive => {}
@@ -201,7 +265,7 @@ async fn misbehave(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn perform(step: &Step, query: &str, stream: &mut TcpStream) -> io::Result<()> {
+async fn perform(step: &Step, (head, query): (&str, &str), stream: &mut TcpStream) -> io::Result<()> {
     match step {
         Send(bytes) => stream.write_all(bytes).await,
         SendBytewise(bytes) => {
@@ -216,6 +280,13 @@ async fn perform(step: &Step, query: &str, stream: &mut TcpStream) -> io::Result
                 stream.write_all(piece).await?;
             }
             Ok(())
+        }
+        Upgrade => {
+            let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+            let key = fields.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+            let accept = derive_accept_key(key.map_or("", |(_, key)| key.trim()).as_bytes());
+            let answer = format!("{SWITCHING}Sec-WebSocket-Accept: {accept}\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await
         }
         Pause => {
             let ms = query.split('&').find_map(|pair| pair.strip_prefix("ms=")).and_then(|ms| ms.parse().ok());
@@ -235,14 +306,13 @@ async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     tokio::time::timeout(PATIENCE, until_closed).await.unwrap_or(Ok(()))
 }
 
-/// Reads a request up to the end of its head, and returns its target; nothing where the peer has closed.
+/// Reads a request up to the end of its head, and returns that; nothing where the peer has closed.
 /// Bodies are not understood: the paths are meant for GET.
-async fn next_target(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Option<String>> {
+async fn next_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head: Vec<u8> = received.drain(..end + 4).collect();
-            let line = String::from_utf8_lossy(&head);
-            return Ok(Some(line.split(' ').nth(1).unwrap_or_default().to_owned()));
+            return Ok(Some(String::from_utf8_lossy(&head).into_owned()));
         }
         if received.len() > HEAD_MAX {
             return Err(io::Error::other("the head of a request is too long"));

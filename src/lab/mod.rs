@@ -22,6 +22,7 @@ mod misbehave;
 mod oauth;
 mod observe;
 mod options;
+mod realtime;
 mod redis;
 mod routes;
 mod run;

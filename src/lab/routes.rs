@@ -18,7 +18,7 @@ use super::{
     error::{LabError, Params},
     events, firs, growers, items, limited, log,
     misbehave::MISBEHAVIOURS,
-    oauth, observe, service, sessions, site,
+    oauth, observe, realtime, service, sessions, site,
     state::Shared,
     upload,
 };
@@ -54,6 +54,7 @@ pub(super) const ENDPOINTS: &[&[Endpoint]] = &[
     firs::ENDPOINTS,
     service::ENDPOINTS,
     content::ENDPOINTS,
+    realtime::ENDPOINTS,
 ];
 
 const ABOUT: &[Endpoint] = &[

@@ -18,6 +18,9 @@ pub enum Kind {
     Group,
     /// One of the exchanges that a redirected request consists of. Counts in no total: the request does.
     Hop,
+    /// Messages of a WebSocket or events of a stream, by what they are measured from: round trips, gaps. Counts in no
+    /// total of requests.
+    Message,
 }
 
 impl Kind {
@@ -28,12 +31,13 @@ impl Kind {
             Self::Flow => "flow",
             Self::Group => "group",
             Self::Hop => "hop",
+            Self::Message => "message",
         }
     }
 }
 
 /// Every kind, in the order of its numbers.
-const KINDS: [Kind; 4] = [Kind::Request, Kind::Flow, Kind::Group, Kind::Hop];
+const KINDS: [Kind; 5] = [Kind::Request, Kind::Flow, Kind::Group, Kind::Hop, Kind::Message];
 
 /// A row, as its worker's recorder numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,14 +170,15 @@ mod tests {
         assert_eq!(names.name(Kind::Request, "one more"), NameId(0));
         assert_eq!(names.name(Kind::Flow, "one more"), NameId(1));
         assert_eq!(names.name(Kind::Group, "one more"), NameId(2));
-        assert_eq!(names.name(Kind::Request, "r7").0, 11);
+        assert_eq!(names.name(Kind::Message, "one more"), NameId(4));
+        assert_eq!(names.name(Kind::Request, "r7").0, 12);
         for n in 0..CLASSES_MAX {
             names.class(&format!("c{n}"));
         }
         assert_eq!(names.class_text(ClassId(names.by_class["c3"])), Some("c3".into()));
         let late = names.class("late");
         assert_eq!(names.class_text(late).as_deref(), Some(OTHER));
-        assert_eq!(names.take_turned_away(), 4);
+        assert_eq!(names.take_turned_away(), 5);
         assert_eq!(names.take_turned_away(), 0);
     }
 

@@ -94,6 +94,10 @@ error_kinds! {
     GoAway = "goaway", "the target shut its HTTP/2 connection down: does it restart, or limit requests of a connection?";
     /// The server ended this exchange alone, by HTTP/2's RST_STREAM.
     StreamReset = "stream_reset", "the target gave up on the request: the example has its reason, its log may have more";
+    /// The server ended a WebSocket or an event stream while something was awaited from it.
+    ChannelClosed = "channel_closed", "the target ended the WebSocket or the stream: the example has its close code and reason";
+    /// A message of a WebSocket or an event is longer than allowed.
+    MessageTooLarge = "message_too_large", "raise `max_message` if messages are meant to be that long";
     /// The response's head is longer than allowed.
     HeadTooLarge = "head_too_large", "the target sends more header fields than loadr reads";
     /// The response's body is longer than allowed.

@@ -4,6 +4,7 @@
 //! keeps between exchanges (its open connections) in its [`Transport::Session`], and never decides what
 //! counts as a success: that is the engine's, from the plan.
 
+mod channel;
 mod command;
 mod content;
 mod error;
@@ -12,8 +13,9 @@ mod negotiated;
 mod response;
 mod status;
 
-use std::future::Future;
+use std::{future::Future, rc::Rc};
 
+pub use channel::{Channel, ChannelKind, Ended, Incoming, Later, Opening, Outgoing, Payload};
 pub use command::{described, next_command};
 pub use content::ACCEPTED as ACCEPTED_CODINGS;
 pub use error::{ErrorKind, Failure};
@@ -133,6 +135,16 @@ pub trait Transport: 'static {
     /// than a few milliseconds.
     fn exchange<'a>(&'a self, session: &'a Self::Session, exchange: Exchange<'a>)
     -> impl Future<Output = Outcome> + 'a;
+
+    /// Opens a channel. Its first value is what the exchange that opens it came to; the channel is there where that
+    /// succeeded. A transport that knows no channels carries the exchange alone.
+    fn channel<'a>(
+        &'a self,
+        session: &'a Self::Session,
+        opening: Opening<'a>,
+    ) -> impl Future<Output = (Outcome, Option<Rc<dyn Channel>>)> + 'a {
+        async move { (self.exchange(session, opening.exchange).await, None) }
+    }
 
     /// The target for a server that a redirect of `from` leads to: one of the plan's, or one that is made for it.
     ///

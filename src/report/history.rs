@@ -140,7 +140,7 @@ impl HistoryTrend {
         match self.trend.kind {
             Kind::Flow => format!("flow {}", self.trend.name),
             Kind::Group => format!("group {}", self.trend.name),
-            Kind::Request | Kind::Hop => self.trend.name.clone(),
+            Kind::Request | Kind::Hop | Kind::Message => self.trend.name.clone(),
         }
     }
 

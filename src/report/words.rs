@@ -110,7 +110,7 @@ pub(super) fn row_name(row: &RowSummary) -> String {
     match row.kind {
         Kind::Flow => format!("flow {}", row.name),
         Kind::Group => format!("group {}", row.name),
-        Kind::Request | Kind::Hop => row.name.clone(),
+        Kind::Request | Kind::Hop | Kind::Message => row.name.clone(),
     }
 }
 
@@ -217,7 +217,7 @@ pub(super) fn compared_name(figure: &Compared) -> String {
         (Some(class), _) => class.clone(),
         (None, Kind::Flow) => format!("flow {}", figure.name),
         (None, Kind::Group) => format!("group {}", figure.name),
-        (None, Kind::Request | Kind::Hop) => figure.name.clone(),
+        (None, Kind::Request | Kind::Hop | Kind::Message) => figure.name.clone(),
     }
 }
 

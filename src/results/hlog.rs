@@ -89,6 +89,7 @@ fn tag(key: &SeriesKey, what: &str) -> String {
         Kind::Flow => "flow",
         Kind::Group => "group",
         Kind::Hop => "hop",
+        Kind::Message => "message",
     };
     let parts = [Some(kind), Some(&*key.name), key.class.as_deref(), Some(what)];
     let plain = |c: char| if c.is_whitespace() || c.is_control() || matches!(c, ',' | '"') { '_' } else { c };

@@ -296,8 +296,17 @@ fn unmentioned<'a>(text: &str, wanted: impl IntoIterator<Item = &'a str>) -> BTr
 
 #[test]
 fn every_word_of_the_language_is_in_the_guide() {
-    let pages =
-        ["README.md", "phases.md", "requests.md", "databases.md", "flows.md", "report.md", "stdlib.md", "cache.md"];
+    let pages = [
+        "README.md",
+        "phases.md",
+        "requests.md",
+        "databases.md",
+        "flows.md",
+        "realtime.md",
+        "report.md",
+        "stdlib.md",
+        "cache.md",
+    ];
     let missing = unmentioned(&pages.map(guide).concat(), words().map(|word| word.name));
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -275,3 +275,14 @@ fn families_of_operations_have_their_thresholds() {
     assert!(figures.phase("api/generate new").row("new").ms("service_us", "min") >= 100.0, "{ended}");
     assert_eq!(figures.phase("cache/expiry").check("is gone after its time")["passed"], 20, "{ended}");
 }
+
+#[test]
+fn messages_and_events_are_measured_beside_requests() {
+    let lab = TestLab::start();
+    let ended = run("realtime", &lab, &["LENGTH=1s"]);
+    assert_went_well(&ended);
+    let phase = ended.figures().phase("trading floor");
+    assert_eq!(phase.message("chat: round trip").count("ok"), 45, "{ended}");
+    assert_eq!(phase.message("prices: first event").count("ok"), 5, "{ended}");
+    assert_eq!(phase.message("prices: gap").count("ok"), 20, "{ended}");
+}

@@ -33,6 +33,7 @@ mod output;
 mod proxies;
 mod real_caches;
 mod real_servers;
+mod realtime;
 mod redis;
 mod run_file;
 mod same_traffic;

@@ -1,6 +1,7 @@
 //! The whole engine in simulated time, against servers whose behaviour is known.
 
 mod accounting;
+mod channels;
 mod groups;
 mod queueing;
 mod sharing;

@@ -78,10 +78,19 @@ impl ResponseReader {
     /// # Errors
     /// `Protocol`, `HeadTooLarge` or `BodyTooLarge`; the connection is of no further use.
     pub fn feed(&mut self, input: &[u8], pool: &BufferPool) -> Result<Progress, Failure> {
+        self.feed_part(input, pool).map(|(progress, _)| progress)
+    }
+
+    /// As [`Self::feed`]; says as well how many bytes belonged to the response. The others are no part of it: after an
+    /// upgrade, the first of the other protocol.
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn feed_part(&mut self, input: &[u8], pool: &BufferPool) -> Result<(Progress, usize), Failure> {
         self.received += input.len() as u64;
         let mut rest = input;
         while matches!(self.state, State::Head) {
-            let Some((head, used)) = self.head(rest, pool)? else { return Ok(Progress::More) };
+            let Some((head, used)) = self.head(rest, pool)? else { return Ok((Progress::More, input.len())) };
             rest = &rest[used..];
             self.take_head(head)?;
         }
@@ -91,12 +100,24 @@ impl ResponseReader {
             State::UntilClose => self.data(rest).map(|()| rest.len())?,
             State::Head | State::Done => 0,
         };
+        let taken = input.len() - rest.len() + used;
         if !matches!(self.state, State::Done) {
-            return Ok(Progress::More);
+            return Ok((Progress::More, taken));
         }
         // What follows a whole response answers nothing that was asked.
         self.reusable &= used == rest.len();
-        Ok(Progress::Done)
+        Ok((Progress::Done, taken))
+    }
+
+    /// Moves what is kept of the body so far to `out`, for a body that is read as it comes.
+    pub fn drain_body(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.held[self.head_len..]);
+        self.held.truncate(self.head_len);
+    }
+
+    /// The final head, where it is kept and was read.
+    pub fn final_head(&self) -> &[u8] {
+        &self.held[..self.head_len]
     }
 
     /// The server closed its side: whole, if the body was to end so.

@@ -17,6 +17,8 @@ enum Seen {
     Reset,
     /// Silence, for as long as the test cares to look.
     Silence,
+    /// These bytes at the start, and no end of the stream.
+    Begun(&'static [u8]),
     /// A valid answer, and another one to a second request on the same connection.
     Served(&'static [u8]),
 }
@@ -45,6 +47,16 @@ const EXPECTED: &[(&str, Seen)] = &[
     ("/never", Seen::Silence),
     ("/close-after", Seen::Whole(b"HTTP/1.1 200 OK\r\nConnection: keep-alive", b"ok", 64)),
     ("/slow", Seen::Served(OK)),
+    ("/ws/reset", Seen::Reset),
+    ("/ws/gone", Seen::Whole(b"HTTP/1.1 101 Switching", b"\x81\x7e\x01\x00half", 137)),
+    ("/ws/not-utf-8", Seen::Begun(b"HTTP/1.1 101 Switching")),
+    ("/ws/huge", Seen::Begun(b"HTTP/1.1 101 Switching")),
+    ("/ws/nonsense", Seen::Begun(b"HTTP/1.1 101 Switching")),
+    ("/ws/never", Seen::Begun(b"HTTP/1.1 101 Switching")),
+    ("/ws/wrong-key", Seen::Begun(b"HTTP/1.1 101 Switching")),
+    ("/sse/truncated", Seen::Whole(b"HTTP/1.1 200", b"data: 2", 105)),
+    ("/sse/reset", Seen::Reset),
+    ("/sse/endless-line", Seen::Whole(b"HTTP/1.1 200", b"xxx", (16 << 20) + 58)),
 ];
 
 async fn ask(stream: &mut TcpStream, path: &str) {
@@ -74,13 +86,14 @@ async fn each_row_does_what_it_says() {
                 assert_eq!(bytes.len(), *length, "{path}");
             }
             Seen::Reset => {
-                let error = stream.read_u8().await.expect_err("a reset");
+                let error = stream.read_to_end(&mut Vec::new()).await.expect_err("a reset");
                 assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{path}");
             }
             Seen::Silence => {
                 let read = tokio::time::timeout(std::time::Duration::from_millis(50), stream.read_u8()).await;
                 assert!(read.is_err(), "{path} said {read:?}");
             }
+            Seen::Begun(start) => read_exactly(&mut stream, start, path).await,
             Seen::Served(answer) => {
                 read_exactly(&mut stream, answer, path).await;
                 ask(&mut stream, path).await;

@@ -265,6 +265,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
         flows: rows(Kind::Flow, &flows),
         groups: rows(Kind::Group, &[]),
         hops: rows(Kind::Hop, &[]),
+        messages: rows(Kind::Message, &[]),
         checks: figures
             .checks
             .iter()

@@ -211,6 +211,8 @@ pub struct PhaseSummary {
     /// Rows of the exchanges that redirected requests consist of, in their order; the requests' own rows hold
     /// the whole.
     pub hops: Vec<RowSummary>,
+    /// Rows of messages of WebSockets and of events, by what they are measured from.
+    pub messages: Vec<RowSummary>,
     /// Checks by name.
     pub checks: Vec<CheckSummary>,
     /// The script's own metrics.
@@ -240,9 +242,10 @@ pub struct PhaseSummary {
 }
 
 impl PhaseSummary {
-    /// All rows: requests with their hops, flows, groups.
+    /// All rows: requests with their hops, messages, flows, groups.
     pub fn rows(&self) -> impl Iterator<Item = &RowSummary> {
-        self.requests.iter().chain(&self.hops).chain(&self.flows).chain(&self.groups)
+        let steps = self.requests.iter().chain(&self.hops).chain(&self.messages);
+        steps.chain(&self.flows).chain(&self.groups)
     }
 }
 
@@ -261,12 +264,12 @@ pub struct NegotiatedSummary {
     pub resumed: u64,
 }
 
-/// A request, a flow or a group.
+/// A request, a flow, a group, or messages of a kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RowSummary {
     /// Its name.
     pub name: String,
-    /// Request, flow, group or hop.
+    /// Request, flow, group, hop or message.
     pub kind: Kind,
     /// The class of its responses; null is the sum over all.
     pub class: Option<String>,

@@ -55,7 +55,8 @@ impl Summary {
 fn rewrite_phase(phase: &mut PhaseSummary, each: &dyn Fn(&mut String)) {
     each(&mut phase.name);
     each(&mut phase.load_text);
-    let rows = phase.requests.iter_mut().chain(&mut phase.hops).chain(&mut phase.flows).chain(&mut phase.groups);
+    let rows = phase.requests.iter_mut().chain(&mut phase.hops).chain(&mut phase.messages);
+    let rows = rows.chain(&mut phase.flows).chain(&mut phase.groups);
     rows.for_each(|row| rewrite_row(row, each));
     for check in &mut phase.checks {
         each(&mut check.name);

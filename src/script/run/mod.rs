@@ -4,6 +4,8 @@ mod ambient;
 mod batch;
 mod body;
 mod captured;
+mod channel;
+mod channel_words;
 mod coroutine;
 mod element;
 mod extract;
@@ -12,6 +14,7 @@ mod group;
 mod identity;
 mod json;
 mod kept;
+mod message;
 mod reply;
 mod response;
 mod shared;
@@ -31,12 +34,15 @@ use self::{
 pub(super) use self::{
     ambient::current_user,
     captured::own_users,
+    channel::{Events, WebSocket},
+    channel_words::{EVENTS_WORDS, VU_WORDS as CHANNEL_WORDS, WEBSOCKET_WORDS},
     element::Element,
     element::WORDS as ELEMENT_WORDS,
     extract::mistake,
     globals::WORDS as GLOBAL_WORDS,
     identity::WORDS as IDENTITY_WORDS,
     kept::saved,
+    message::{EVENT_WORDS, Event, MESSAGE_WORDS, Message},
     reply::WORDS as REPLY_WORDS,
     response::Response,
     response::WORDS as RESPONSE_WORDS,
@@ -90,6 +96,8 @@ impl Runtime {
         ambient::limit(&mut engine);
         response::register(&mut engine);
         element::register(&mut engine);
+        message::register(&mut engine);
+        channel_words::register(&mut engine);
         vu::register(&mut engine);
         words::register_stage(&mut engine, &shared);
         let flows = plan.flows.iter().map(|flow| flow.closure).collect();

@@ -124,7 +124,7 @@ impl Response {
 }
 
 /// Text from a server, on one line.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -366,7 +366,7 @@ pub(super) fn register(engine: &mut Engine) {
     });
 }
 
-fn span(nanos: Nanos) -> Span {
+pub(super) fn span(nanos: Nanos) -> Span {
     Span(Duration::from_nanos(nanos))
 }
 

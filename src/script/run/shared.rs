@@ -84,12 +84,7 @@ impl Shared {
     pub(super) fn name(&self, method: &str, target: TargetId, path: &str) -> NameId {
         let mut scratch = self.name_scratch.borrow_mut();
         scratch.clear();
-        scratch.push_str(method);
-        scratch.push(' ');
-        if target != self.default_target {
-            scratch.push_str(&draft::authority(&self.state.plan.borrow(), target));
-        }
-        push_pattern(&mut scratch, path);
+        self.push_name(&mut scratch, method, target, path);
         let mut names = self.names.borrow_mut();
         if let Some(&name) = names.get(scratch.as_str()) {
             return name;
@@ -99,6 +94,22 @@ impl Shared {
             names.insert(scratch.clone(), name);
         }
         name
+    }
+
+    /// The text of such a name.
+    pub(super) fn row_name(&self, method: &str, target: TargetId, path: &str) -> String {
+        let mut name = String::new();
+        self.push_name(&mut name, method, target, path);
+        name
+    }
+
+    fn push_name(&self, out: &mut String, method: &str, target: TargetId, path: &str) {
+        out.push_str(method);
+        out.push(' ');
+        if target != self.default_target {
+            out.push_str(&draft::authority(&self.state.plan.borrow(), target));
+        }
+        push_pattern(out, path);
     }
 
     /// A request composed from its parts, to the target of the user.

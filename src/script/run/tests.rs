@@ -77,6 +77,7 @@ impl Stage {
                 ),
                 Step::Think(_) => Answer::Rested,
                 Step::Enter(_) | Step::Leave { .. } => Answer::Noted,
+                Step::Channel(step) => panic!("not asked for: {step:?}"),
                 Step::Done(end) => return (sent, end),
             };
         }

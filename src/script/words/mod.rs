@@ -53,7 +53,7 @@ pub(super) use self::word::Run;
 type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 24] {
+fn types() -> [(&'static str, &'static str, &'static str); 28] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -75,6 +75,10 @@ fn types() -> [(&'static str, &'static str, &'static str); 24] {
         (type_name::<run::Vu>(), "Vu", "a virtual user"),
         (type_name::<run::Response>(), "Response", "a response"),
         (type_name::<run::Element>(), "Element", "an element of a page"),
+        (type_name::<run::WebSocket>(), "WebSocket", "a WebSocket"),
+        (type_name::<run::Message>(), "Message", "a message"),
+        (type_name::<run::Events>(), "Events", "a stream of events"),
+        (type_name::<run::Event>(), "Event", "an event"),
         ("i64", "INT", "a number"),
         ("f64", "FLOAT", "a number"),
         ("array", "Array", "a list"),
@@ -103,7 +107,11 @@ fn type_id(receiver: Receiver) -> Option<TypeId> {
         | Receiver::Duration
         | Receiver::Vu
         | Receiver::Response
-        | Receiver::Element => return None,
+        | Receiver::Element
+        | Receiver::WebSocket
+        | Receiver::Message
+        | Receiver::Events
+        | Receiver::Event => return None,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "class", "status", "experiment"];
+const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "message", "class", "status", "experiment"];
 const SETTINGS: &[&str] = &["abort", "over"];
 const GOAL_SETTINGS: &[&str] = &["before", "target", "figure"];
 /// Known, but for parts of loadr that this version does not have.
@@ -27,8 +27,8 @@ pub(super) const WORDS: &[Word] = &[Word {
     takes: "name: string, options: map",
     gives: "()",
     usage: "`slo(\"fast\", #{ phase: \"main\", p95: \"< 10ms\" })`",
-    about: "What must hold: a row of the SLO table. It is about what `phase`, `request`, `flow`, `group`, `class` or \
-            `status` select, and states conditions on `p50` to `p99.99`, `mean`, `min`, `max`, the same of `service_` and \
+    about: "What must hold: a row of the SLO table. It is about what `phase`, `request`, `flow`, `group`, `message`, \
+            `class` or `status` select, and states conditions on `p50` to `p99.99`, `mean`, `min`, `max`, the same of `service_` and \
             `ttfb_`, on `errors`, `ok`, `rps`, `goodput`, `count`, `checks`, `check:NAME`, `status:429`, `hit_ratio` or a \
             metric of your own. `abort: true` ends the run as soon as it is certain to fail, `over: 10.s` judges windows.",
     stages: Plan,
@@ -87,6 +87,7 @@ pub(super) fn select(call: &Call<'_>, selector: &mut Selector, key: &str, value:
         "request" => &mut selector.request,
         "flow" => &mut selector.flow,
         "group" => &mut selector.group,
+        "message" => &mut selector.message,
         "class" => &mut selector.class,
         "experiment" => &mut selector.experiment,
         "status" => {
@@ -190,7 +191,7 @@ fn unknown(call: &Call<'_>, key: &str) {
     let help = match nearest(key, known()) {
         Some(_) => suggest(key, known(), "option"),
         None => {
-            "known: phase, request, flow, group, class, status, experiment, abort, over, p50…p99.99, mean, min, max, errors, ok, \
+            "known: phase, request, flow, group, message, class, status, experiment, abort, over, p50…p99.99, mean, min, max, errors, ok, \
                  rps, goodput, count, checks, hit_ratio, hit_p95, miss_p95, speedup_p50, and metrics named by `count`, `gauge` or `timing`"
                 .to_owned()
         }

@@ -19,6 +19,10 @@ fn registered(engine: &Engine) -> BTreeSet<Entry> {
         (TypeId::of::<run::Vu>(), Receiver::Vu),
         (TypeId::of::<run::Response>(), Receiver::Response),
         (TypeId::of::<run::Element>(), Receiver::Element),
+        (TypeId::of::<run::WebSocket>(), Receiver::WebSocket),
+        (TypeId::of::<run::Message>(), Receiver::Message),
+        (TypeId::of::<run::Events>(), Receiver::Events),
+        (TypeId::of::<run::Event>(), Receiver::Event),
     ];
     let receiver_of = |id: &TypeId| {
         let of_tables = Receiver::METHODS.iter().copied().find(|receiver| type_id(*receiver) == Some(*id));

@@ -35,6 +35,14 @@ pub enum Receiver {
     Response,
     /// An element of an HTML page.
     Element,
+    /// `vu.websocket(…)`.
+    WebSocket,
+    /// What came over one.
+    Message,
+    /// `vu.events(…)`.
+    Events,
+    /// What came over it.
+    Event,
 }
 
 impl Receiver {
@@ -52,6 +60,10 @@ impl Receiver {
         Self::Vu,
         Self::Response,
         Self::Element,
+        Self::WebSocket,
+        Self::Message,
+        Self::Events,
+        Self::Event,
     ];
 
     /// The type of the language, as signatures name it; empty for plain functions.
@@ -70,6 +82,10 @@ impl Receiver {
             Self::Vu => "Vu",
             Self::Response => "Response",
             Self::Element => "Element",
+            Self::WebSocket => "WebSocket",
+            Self::Message => "Message",
+            Self::Events => "Events",
+            Self::Event => "Event",
         }
     }
 
@@ -190,6 +206,10 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Vu", "the virtual user that runs a closure"),
     ("Response", "what a request got"),
     ("Element", "an element of an HTML page"),
+    ("WebSocket", "what `vu.websocket(…)` gives"),
+    ("Message", "what came over a WebSocket"),
+    ("Events", "what `vu.events(…)` gives"),
+    ("Event", "a server-sent event"),
 ];
 
 impl Word {

@@ -72,7 +72,8 @@ impl Figures {
             assert_eq!(phase.count("offered"), sum, "{:#}", phase.0);
         }
         for phase in self.phases().chain(list(&self.0, "asides").iter().map(Phase)) {
-            for row in ["requests", "flows", "groups"].iter().flat_map(|rows| list(phase.0, rows)).map(Row) {
+            for row in ["requests", "messages", "flows", "groups"].iter().flat_map(|rows| list(phase.0, rows)).map(Row)
+            {
                 let failed: u64 = row.errors().iter().map(|(_, count)| count).sum();
                 assert_eq!(row.count("offered"), row.count("ok") + failed, "{:#}", row.0);
             }
@@ -104,6 +105,11 @@ impl<'a> Phase<'a> {
     #[track_caller]
     pub fn group(self, name: &str) -> Row<'a> {
         Row(named(self.0, "groups", name))
+    }
+
+    #[track_caller]
+    pub fn message(self, name: &str) -> Row<'a> {
+        Row(named(self.0, "messages", name))
     }
 
     #[track_caller]

@@ -20,7 +20,7 @@ fn groups(body: &str) -> (Vec<String>, End) {
                     Answer::Noted
                 }
                 Step::Send(_) => Answer::Response(reply(200, "", "{\"id\": 7}")),
-                Step::Batch { .. } | Step::Think(_) => panic!("not asked for"),
+                Step::Batch { .. } | Step::Think(_) | Step::Channel(_) => panic!("not asked for"),
                 Step::Done(end) => break end,
             };
         };
