@@ -174,6 +174,12 @@ impl Route {
         self.shared.as_ref()
     }
 
+    /// Of the host's name.
+    #[cfg(test)]
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
     /// The endpoint as it was given.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint

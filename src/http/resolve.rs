@@ -86,6 +86,12 @@ impl Resolver {
         answer.map(|addresses| Resolved { addresses, looked_up: true })
     }
 
+    /// Keeps every look-up waiting for as long as it is held.
+    #[cfg(test)]
+    pub async fn stall(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.asking.lock().await
+    }
+
     fn remembered(&self, clock: &Clock) -> Option<Result<Addresses, Failure>> {
         let answer = self.answer.borrow();
         answer.as_ref().filter(|answer| clock.now() < answer.until).map(|answer| answer.addresses.clone())

@@ -32,6 +32,7 @@ mod metrics;
 mod output;
 mod proxies;
 mod real_caches;
+mod real_proxies;
 mod real_servers;
 mod realtime;
 mod redis;

@@ -301,7 +301,7 @@ fn mistakes_are_told_with_what_is_known() {
             "vu.websocket(\"/ws/echo\", #{ subprotocol: \"a\" });",
             "`websocket` has no option `subprotocol`; did you mean",
         ),
-        ("vu.events(\"/events\", #{ subprotocols: \"a\" });", "`events` has no option `subprotocols`"),
+        ("vu.events(\"/sse/ticks\", #{ subprotocols: \"a\" });", "`events` has no option `subprotocols`"),
         ("vu.websocket(\"/ws/echo\", #{ subprotocols: \"a b\" });", "`a b` is no name of a subprotocol"),
         ("vu.websocket(post(\"/ws/echo\"));", "a GET request opens it, not POST"),
         ("vu.websocket(7);", "a path such as"),
@@ -313,7 +313,7 @@ fn mistakes_are_told_with_what_is_known() {
             "let ws = vu.websocket(\"/ws/echo\"); ws.close(); ws.send(\"x\");",
             "the WebSocket is closed; ask `.closed` before",
         ),
-        ("vu.events(\"/events\").next(1.s, |event| 7);", "the closure of a wait gives true or false"),
+        ("vu.events(\"/sse/ticks\").next(1.s, |event| 7);", "the closure of a wait gives true or false"),
     ] {
         let ended = run(steps, &lab.url());
         let said = format!("{} {}", ended.stdout, ended.stderr);

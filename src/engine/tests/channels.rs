@@ -94,7 +94,8 @@ impl Channel for Talk {
 
     fn next(&self) -> Later<'_, Result<Incoming, Rc<Ended>>> {
         Box::pin(async {
-            let at = match (self.due.borrow().front().copied(), self.ends) {
+            let due = self.due.borrow().front().copied();
+            let at = match (due, self.ends) {
                 (Some(due), _) => due,
                 (None, Some((end, _))) => end,
                 (None, None) => return poll_fn(|_| Poll::Pending).await,

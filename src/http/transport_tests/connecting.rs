@@ -117,3 +117,25 @@ fn ten_thousand_idle_sessions_are_small() {
     let idle = crate::http::transport::IDLE_BYTES + size_of::<tokio::time::Sleep>();
     assert!(idle <= 256, "{idle} bytes a connection that waits");
 }
+
+/// As a resolver that does not answer: the exchange's own timeout ends the wait, and a later one is not affected.
+#[tokio::test]
+async fn a_look_up_that_hangs_is_a_timeout_that_says_so() {
+    let (transport, server) = server(|listener| async move {
+        answer(&mut accept(&listener).await, OK).await;
+    })
+    .await;
+    let transport = transport_to(Endpoint::new("localhost", transport.port(TargetId(0))));
+    let session = transport.session();
+    let route = transport.route(TargetId(0)).expect("it is the plan's");
+    let stalled = route.resolver().stall().await;
+    let timeout = 40 * MILLISECOND;
+    let outcome = transport.exchange(&session, Exchange { timeout, ..get() }).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout));
+    assert!((timeout..10 * SECOND).contains(&duration(&outcome)), "{} ns", duration(&outcome));
+    assert_eq!(outcome.failure.expect("it failed").detail, "localhost was not resolved in time");
+    assert_eq!((outcome.stamps.resolved, outcome.stamps.connected), (None, None));
+    drop(stalled);
+    assert_ok(&transport.exchange(&session, get()).await, false);
+    server.await.expect("the server was content");
+}

@@ -151,3 +151,31 @@ async fn concurrent_exchanges_have_connections_of_their_own() {
     drop(session);
     server.await.expect("the server was content");
 }
+
+/// A server that has ended its side and reads on looks like one that is there: the connection is not used again. One that
+/// does so while it is asked has closed without an answer.
+#[tokio::test]
+async fn a_half_closed_connection_is_not_used_again() {
+    let (transport, server) = server(|listener| async move {
+        let mut first = accept(&listener).await;
+        answer(&mut first, OK).await;
+        first.shutdown().await.expect("it is open");
+        let mut second = accept(&listener).await;
+        answer(&mut second, OK).await;
+        assert!(!request(&mut first).await, "nothing more is asked there");
+        let mut third = accept(&listener).await;
+        third.shutdown().await.expect("it is open");
+        assert!(request(&mut third).await, "the request comes nevertheless");
+        assert!(!request(&mut third).await, "the client closes");
+    })
+    .await;
+    let session = transport.session();
+    assert_ok(&transport.exchange(&session, get()).await, false);
+    until_noticed(&session).await;
+    assert_ok(&transport.exchange(&session, get()).await, false);
+    let fresh = transport.session();
+    let outcome = transport.exchange(&fresh, get()).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Closed), "{:?}", outcome.failure);
+    assert_eq!((outcome.status, fresh.idle_connections()), (0, 0));
+    server.await.expect("the server was content");
+}
