@@ -92,6 +92,8 @@ fn assert_sane(ended: &Ended) {
     assert_eq!(stampede.0["cache"]["misses"], 10, "{ended}");
     let found = &figures.0["experiments"][0];
     assert_eq!(found["blocks"], 2, "{ended}");
+    let truth = found["truth"].as_array().expect("what the cache counts");
+    assert!(truth.len() == 2 && truth.iter().all(|part| part["verdict"] == "agrees"), "{ended}");
     for slo in ["eager loading does without N+1", "pages have limits", "nothing fails"] {
         assert_eq!(figures.slo(slo)["verdict"], "pass", "{slo}; {ended}");
     }
