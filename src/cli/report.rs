@@ -9,15 +9,16 @@ use std::{
 };
 
 use super::{
-    Color, code, complain,
+    Color, code, complain, complain_of,
     forms::{page, parse_form, parse_output},
     print,
+    source::Surroundings,
 };
 use crate::{
     judge,
     report::{self, Form},
     results::{self, ReadError},
-    runner::{self, Output, Outputs, Replayed},
+    runner::{self, AnewOptions, NotRun, Output, Outputs, Replayed},
     script::Redactor,
 };
 
@@ -27,7 +28,8 @@ use crate::{
     loadr report mix-20260101-120000.loadr\n  \
     loadr report RUN.loadr --form markdown\n  \
     loadr report RUN.loadr -o html=report.html -o csv=rows.csv\n  \
-    loadr report RUN.loadr --json | jq '.phases[].rate_achieved'")]
+    loadr report RUN.loadr --json | jq '.phases[].rate_achieved'\n  \
+    loadr report RUN.loadr --slo 'p95: < 10ms, phase: sustained' --slo 'errors: < 1%'")]
 pub(super) struct Args {
     /// The run file
     #[arg(value_name = "FILE", required_unless_present = "schema")]
@@ -57,6 +59,18 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["json", "form", "template"])]
     exemplars: bool,
 
+    /// Judge the run by other SLOs than it had, and end as a run does: a script, of which the SLOs and grades count,
+    /// or an SLO such as "p95: < 10ms, phase: sustained"; may be given more than once
+    #[arg(long, value_name = "SLO")]
+    slo: Vec<String>,
+
+    /// An SLO that cannot be judged fails the run
+    #[arg(long, requires = "slo")]
+    strict: bool,
+
+    #[command(flatten)]
+    surroundings: Surroundings,
+
     /// Write HdrHistogram logs, one for each phase, into DIR
     #[arg(long, value_name = "DIR")]
     hlog: Option<PathBuf>,
@@ -67,9 +81,12 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         print(report::SUMMARY_SCHEMA);
         return code(judge::ExitCode::Passed);
     };
-    let replayed = match runner::replay(file) {
+    let replayed = match read(file, arguments, color) {
         Ok(replayed) => replayed,
-        Err(message) => return refuse(&message),
+        Err(not_run) => {
+            complain_of(&not_run.message);
+            return code(not_run.code);
+        }
     };
     if let Some(folder) = &arguments.hlog
         && let Err(error) = write_logs(&replayed, folder)
@@ -96,7 +113,21 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     if let Some(why) = &summary.partial {
         complain(&format!("warning: {} is partial: {why}", file.display()));
     }
-    code(judge::ExitCode::Passed)
+    if arguments.slo.is_empty() { code(judge::ExitCode::Passed) } else { ExitCode::from(summary.exit_code) }
+}
+
+/// The run, judged as it was or by what is asked.
+fn read(file: &Path, arguments: &Args, color: Color) -> Result<Replayed, NotRun> {
+    if arguments.slo.is_empty() {
+        return runner::replay(file).map_err(|message| NotRun { code: judge::ExitCode::NotStarted, message });
+    }
+    let options = AnewOptions {
+        slos: arguments.slo.clone(),
+        source: arguments.surroundings.of(Path::new("")),
+        strict: arguments.strict,
+        color: color.on(&io::stderr()),
+    };
+    runner::judge_anew(file, &options)
 }
 
 fn refuse(message: &str) -> ExitCode {

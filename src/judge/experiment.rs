@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CacheCounts, Figure, PhaseView, Unit, estimate::Estimate};
+use super::{CacheCounts, Figure, PhaseView, Slo, Unit, estimate::Estimate};
 use crate::{
     measure::{Distribution, Pairs, PhaseFigures},
     stats::{Contrast, PairedBlock, Popularity, paired_quantiles, samples_to_show, wilson},
@@ -214,6 +214,21 @@ pub fn has_settled(before: &PhaseFigures, after: &PhaseFigures) -> bool {
     };
     let (moved, chance) = ((k2 / n2 - k1 / n1).abs(), half(k1, n1).hypot(half(k2, n2)));
     moved <= chance && moved + chance <= 2.0 * MOVED_MAX && moved <= MOVED_MAX
+}
+
+/// An SLO on an experiment is about the requests of its steady phase, unless it says otherwise.
+pub fn aim(slos: &mut [Slo], experiments: &[Experiment]) {
+    for selector in slos.iter_mut().map(|slo| &mut slo.selector) {
+        let Some(experiment) = experiments.iter().find(|it| Some(&it.name) == selector.experiment.as_ref()) else {
+            continue;
+        };
+        if selector.phase.is_none() {
+            selector.phase.clone_from(&experiment.steady);
+        }
+        if selector.request.is_none() && selector.flow.is_none() && selector.group.is_none() {
+            selector.request = Some(experiment.request.clone());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod figure;
 mod goal;
 mod grades;
 mod history;
+mod inline;
 mod left_out;
 mod not_done;
 mod pairs;
@@ -33,7 +34,7 @@ pub use estimate::percentile_widening;
 pub use evaluate::{SloResult, Verdict, evaluate, holds_now};
 pub use exit::{Ending, ExitCode, exit_code};
 pub use experiment::{
-    Experiment, ExpiriesPart, InvalidatePart, OutagePart, SizePart, StampedePart, TtlPart, has_settled, speedup,
+    Experiment, ExpiriesPart, InvalidatePart, OutagePart, SizePart, StampedePart, TtlPart, aim, has_settled, speedup,
 };
 pub use figure::{Figure, Unit, percent_word};
 pub use goal::{Goal, GoalResult, GoalStatus, judge_goal};

@@ -2,6 +2,7 @@
 //! they measured to the judges and the reporters.
 
 mod ab;
+mod anew;
 mod baseline;
 mod conclude;
 mod conduct;
@@ -31,6 +32,7 @@ use std::{
 };
 
 pub use ab::{AbOptions, ab};
+pub use anew::{AnewOptions, judge_anew};
 pub use conduct::{Conducted, Signal};
 pub use history::{HistoryOptions, history};
 pub use outlook::{OutlookOptions, outlook};

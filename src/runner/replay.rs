@@ -13,7 +13,7 @@ use super::{
     timings_at,
 };
 use crate::{
-    judge::{PhaseView, Watch},
+    judge::{Grades, PhaseView, Slo, Watch},
     measure::Totals,
     pace::Segment,
     plan::Outline,
@@ -68,11 +68,33 @@ pub fn open(path: &Path) -> Result<Opened<BufReader<File>>, String> {
 /// # Errors
 /// A text that names the file and the cause.
 pub fn replay(path: &Path) -> Result<Replayed, String> {
+    replay_as(path, None)
+}
+
+/// Other objectives than the run had; what is empty stays the run's.
+#[derive(Debug, Default)]
+pub(super) struct Objectives {
+    pub(super) slos: Vec<Slo>,
+    pub(super) grades: Option<Grades>,
+    /// Inconclusive SLOs are not good enough.
+    pub(super) strict: bool,
+}
+
+/// As [`replay`], judged by `objectives` where there are any.
+pub(super) fn replay_as(path: &Path, objectives: Option<Objectives>) -> Result<Replayed, String> {
     let told = |error: &dyn std::fmt::Display| format!("failed to read {}: {error}", path.display());
     let opened = open(path)?;
     let manifest = opened.manifest.clone();
-    let outline: Outline = serde_json::from_value(manifest.outline.clone())
+    let mut outline: Outline = serde_json::from_value(manifest.outline.clone())
         .map_err(|error| told(&format!("its outline is of another version of loadr ({}): {error}", manifest.loadr)))?;
+    let is_strict = manifest.strict || objectives.as_ref().is_some_and(|it| it.strict);
+    let is_anew = objectives.as_ref().is_some_and(|it| !it.slos.is_empty());
+    if let Some(objectives) = objectives {
+        if is_anew {
+            outline.slos = objectives.slos;
+        }
+        outline.grades = objectives.grades.or(outline.grades);
+    }
     let mut watch = Watch::new(&outline.slos);
     let loaded = opened.load(longest_window(&outline.phases, &outline.slos), |totals, tick| {
         let active: Vec<_> = tick.active.iter().map(|active| (active.phase, active.start)).collect();
@@ -80,7 +102,7 @@ pub fn replay(path: &Path) -> Result<Replayed, String> {
         watch.tick(&report::phase_views(&outline, totals, &timings_at(&active, tick.second)), tick.second);
     });
     let loaded = loaded.map_err(|error| told(&error))?;
-    let end = loaded.end.unwrap_or_else(|| {
+    let mut end = loaded.end.unwrap_or_else(|| {
         let last = loaded.last.unwrap_or_default();
         let parts = manifest.segments.iter().filter(|(_, count)| *count > 0);
         let segments: Vec<Segment> = parts.map(|&(index, count)| Segment { index, count }).collect();
@@ -91,13 +113,16 @@ pub fn replay(path: &Path) -> Result<Replayed, String> {
             ..End::default()
         }
     });
+    if is_anew {
+        end.notes.push("judged anew: these SLOs are not those that the run had".to_owned());
+    }
     let summary = conclude(
         &Ran {
             outline: &outline,
             plan_hash: &manifest.plan_hash,
             seed: manifest.seed,
             tags: &manifest.tags,
-            strict: manifest.strict,
+            strict: is_strict,
             totals: &loaded.totals,
             timings: &loaded.timings,
             end: &end,

@@ -64,6 +64,7 @@ impl ScriptOptions {
             secrets: Redactor::default(),
             slice: self.slice,
             extent: self.extent.clone(),
+            of_run: None,
         }
     }
 }

@@ -50,7 +50,10 @@ pub use words::{
     words,
 };
 
-use crate::plan::{Drawers, Extent, Lack, Place, Plan, Problem, Slice, validate};
+use crate::{
+    judge::aim,
+    plan::{Drawers, Extent, Lack, Place, Plan, Problem, Slice, validate},
+};
 
 /// What a function of the language gives.
 type Fallible<T> = Result<T, Box<rhai::EvalAltResult>>;
@@ -74,6 +77,9 @@ pub struct LoadOptions {
     pub slice: Option<Slice>,
     /// Only some phases, or phases that are shorter or longer.
     pub extent: Extent,
+    /// Only its objectives are wanted, for a run that has been: the script needs no phase of its own, and may speak of
+    /// these metrics.
+    pub of_run: Option<Arc<[String]>>,
 }
 
 /// A script that was evaluated: its plan, and what runs it.
@@ -194,30 +200,19 @@ fn finish(state: &ScriptState, text: &str, whole: bool) {
         }
     }
     let mut plan = state.plan.borrow_mut();
-    judge_experiments(&mut plan);
+    let Plan { slos, experiments, .. } = &mut *plan;
+    aim(slos, experiments);
     plan.leave_out();
     plan.title = title(text);
     let sources = state.sources.borrow();
-    let follows = |problem: &Problem| incomplete && follows_from_a_gap(problem, &sources);
+    // Whether what is judged is there, the run decides that has been.
+    let of_a_run = state.of_run.is_some();
+    let follows = |problem: &Problem| {
+        (incomplete && follows_from_a_gap(problem, &sources)) || (of_a_run && problem.lacks.is_some())
+    };
     problems.extend(validate(&plan).into_iter().filter(|problem| !follows(problem)));
     drop((plan, sources));
     problems.into_iter().for_each(|problem| state.problem(problem));
-}
-
-/// An SLO on an experiment is about the requests of its steady phase, unless it says otherwise.
-fn judge_experiments(plan: &mut Plan) {
-    let Plan { slos, experiments, .. } = plan;
-    for selector in slos.iter_mut().map(|slo| &mut slo.selector) {
-        let Some(experiment) = experiments.iter().find(|it| Some(&it.name) == selector.experiment.as_ref()) else {
-            continue;
-        };
-        if selector.phase.is_none() {
-            selector.phase.clone_from(&experiment.steady);
-        }
-        if selector.request.is_none() && selector.flow.is_none() && selector.group.is_none() {
-            selector.request = Some(experiment.request.clone());
-        }
-    }
 }
 
 /// Whether a problem of a plan with gaps may be nothing but a gap: what could not be made is not something that

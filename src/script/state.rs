@@ -147,6 +147,8 @@ pub struct ScriptState {
     pub(super) folder: PathBuf,
     pub(super) allow_read: Vec<PathBuf>,
     pub(super) data_cache: Arc<DataCache>,
+    /// See [`super::LoadOptions::of_run`].
+    pub(super) of_run: Option<Arc<[String]>>,
     /// Places of `plan.generators`, for messages.
     pub(super) generator_places: RefCell<Vec<Place>>,
     drawers: RefCell<Rc<Drawers>>,
@@ -177,6 +179,7 @@ impl ScriptState {
             folder,
             allow_read: options.allow_read.clone(),
             data_cache: options.data_cache.clone(),
+            of_run: options.of_run.clone(),
             generator_places: RefCell::default(),
             drawers: RefCell::default(),
             wall: RefCell::default(),

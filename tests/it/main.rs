@@ -7,6 +7,7 @@ mod harness;
 
 mod ab;
 mod aims;
+mod anew;
 mod author;
 mod bad_input;
 mod baseline;

@@ -152,6 +152,10 @@ pub(super) fn condition(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<C
 
 /// Reports a check that the script never makes. A name that is put together while it runs can be any.
 fn never_checked(call: &Call<'_>, name: &str) -> bool {
+    if call.state.of_run.is_some() {
+        // The run knows.
+        return false;
+    }
     let sources = call.state.sources.borrow();
     let mut known: Vec<String> = Vec::new();
     for (word, prefix) in [("check(", ""), (".save(", "saved ")] {
@@ -182,7 +186,8 @@ fn is_metric(call: &Call<'_>, key: &str) -> bool {
             || statistic.strip_prefix('p').is_some_and(|percent| percent.starts_with(|c: char| c.is_ascii_digit()))
     });
     let sources = call.state.sources.borrow();
-    [Some(key), base.map(|(base, _)| base)].into_iter().flatten().any(|name| sources.names(name))
+    let of_run = |name: &str| call.state.of_run.iter().flat_map(|names| names.iter()).any(|known| known == name);
+    [Some(key), base.map(|(base, _)| base)].into_iter().flatten().any(|name| sources.names(name) || of_run(name))
 }
 
 fn unknown(call: &Call<'_>, key: &str) {
