@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     judge,
+    measure::{Gauges, PhaseFigures},
     report::{self, Form},
     results::{self, ReadError},
     runner::{self, AnewOptions, NotRun, Output, Outputs, Replayed},
@@ -43,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["form", "template"])]
     json: bool,
 
-    /// Print the report in another form: json, html, markdown, junit, csv, prometheus, text
+    /// Print the report in another form: json, html, markdown, junit, csv, timeline, prometheus, text
     #[arg(long, value_name = "FORM", value_parser = parse_form, conflicts_with = "template")]
     form: Option<&'static Form>,
 
@@ -71,6 +72,10 @@ pub(super) struct Args {
     #[command(flatten)]
     surroundings: Surroundings,
 
+    /// Write a table of every second to FILE: each phase, and each of its requests, flows and groups
+    #[arg(long, value_name = "FILE")]
+    seconds: Option<PathBuf>,
+
     /// Write HdrHistogram logs, one for each phase, into DIR
     #[arg(long, value_name = "DIR")]
     hlog: Option<PathBuf>,
@@ -92,6 +97,11 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         && let Err(error) = write_logs(&replayed, folder)
     {
         return refuse(&format!("failed to write logs into {}: {error}", folder.display()));
+    }
+    if let Some(path) = &arguments.seconds
+        && let Err(error) = write_seconds(&replayed, path)
+    {
+        return refuse(&format!("failed to write {}: {error}", path.display()));
     }
     let summary = &replayed.summary;
     // The file holds no secrets: they were taken out before it was written.
@@ -135,10 +145,19 @@ fn refuse(message: &str) -> ExitCode {
     code(judge::ExitCode::NotStarted)
 }
 
-/// Why logs cannot be written.
+/// Why what is read cannot be written as something else.
 enum LogError {
     Read(ReadError),
     Write(io::Error),
+}
+
+impl LogError {
+    fn text(self) -> String {
+        match self {
+            Self::Read(error) => error.to_string(),
+            Self::Write(error) => error.to_string(),
+        }
+    }
 }
 
 impl From<ReadError> for LogError {
@@ -160,11 +179,19 @@ fn write_logs(replayed: &Replayed, folder: &Path) -> Result<(), String> {
         };
         file.write_all(log.text.as_bytes()).map_err(LogError::Write)
     };
-    results::logs(runner::open(&replayed.path)?, write).map_err(|error| match error {
-        LogError::Read(error) => error.to_string(),
-        LogError::Write(error) => error.to_string(),
-    })?;
+    results::logs(runner::open(&replayed.path)?, write).map_err(LogError::text)?;
     files.into_values().try_for_each(|mut file| file.flush()).map_err(|error| error.to_string())
+}
+
+fn write_seconds(replayed: &Replayed, path: &Path) -> Result<(), String> {
+    let mut file = BufWriter::new(File::create(path).map_err(|error| error.to_string())?);
+    file.write_all(report::seconds_head().as_bytes()).map_err(|error| error.to_string())?;
+    let write = |second: u64, phase: u16, figures: &PhaseFigures, gauges: Gauges| {
+        let rows = report::seconds_rows(second, replayed.name_of(phase), figures, gauges);
+        file.write_all(rows.as_bytes()).map_err(LogError::Write)
+    };
+    runner::open(&replayed.path)?.each_second(write).map_err(LogError::text)?;
+    file.flush().map_err(|error| error.to_string())
 }
 
 /// `2-sustained.hlog`: the phase's number from 1, and its name as far as a file system takes it.

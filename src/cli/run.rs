@@ -56,7 +56,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "I/N", value_parser = parse_segment)]
     segment: Option<Segment>,
 
-    /// Write the report to FILE in the form FORM: json, html, markdown, junit, csv, prometheus, text
+    /// Write the report to FILE in the form FORM: json, html, markdown, junit, csv, timeline, prometheus, text
     #[arg(short = 'o', long = "out", value_name = "FORM=FILE", value_parser = parse_output)]
     out: Vec<Output>,
 

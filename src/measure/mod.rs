@@ -9,6 +9,7 @@
 //! ```
 
 mod connections;
+mod course;
 mod custom;
 mod distribution;
 mod errors;
@@ -29,6 +30,7 @@ mod totals;
 mod witness;
 
 pub use connections::Connections;
+pub use course::Course;
 pub use custom::{Custom, Gauge};
 pub use distribution::Distribution;
 pub use errors::{Example, MessageCounts, clean_text, plain_text};

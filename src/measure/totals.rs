@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use super::{Distribution, Level, PhaseFigures, SeriesFigures, SeriesKey, Snapshot};
+use super::{Course, Distribution, Level, PhaseFigures, SeriesFigures, SeriesKey, Snapshot, course::Courses};
 
 /// Seconds that can be asked for with [`Totals::window`], unless told otherwise.
 const RECENT_SECONDS: usize = 60;
@@ -31,6 +31,8 @@ pub struct Gauges {
     pub users: Level,
     /// Arrivals that wait for a place in flight.
     pub queued: Level,
+    /// The generator's own CPU in a second, in thousandths of the cores it may use; known when the second is over.
+    pub cpu: Option<u16>,
 }
 
 /// What some rows did in a stretch of time. Samples near each other are alike, so an interval for a
@@ -89,6 +91,8 @@ struct PhaseTotals {
     /// By block number: the second divided by `block_seconds`.
     blocks: BTreeMap<u64, BTreeMap<SeriesKey, Block>>,
     block_seconds: u64,
+    /// By the same numbers.
+    courses: Courses,
     /// Each worker's levels, as it last told them.
     gauges: BTreeMap<usize, (u64, Gauges)>,
     peak: Gauges,
@@ -127,6 +131,17 @@ impl Totals {
         }
         for (phase, gauges) in snapshot.gauges {
             self.phases.entry(phase).or_default().add_gauges(snapshot.second, worker, gauges, self.recent_seconds);
+        }
+    }
+
+    /// Notes what the generator used up in a second that is over, in thousandths of the cores it may use. A second time
+    /// for the same second changes nothing.
+    pub fn own_cpu(&mut self, second: u64, permille: u16) {
+        for totals in self.phases.values_mut() {
+            let Ok(at) = totals.recent.binary_search_by_key(&second, |kept| kept.second) else { continue };
+            let Some(kept) = totals.recent.get_mut(at).filter(|kept| kept.peak.cpu.is_none()) else { continue };
+            kept.peak.cpu = Some(permille);
+            totals.courses.cpu(second / totals.block_seconds, permille);
         }
     }
 
@@ -207,6 +222,15 @@ impl Totals {
         all
     }
 
+    /// How a phase went beside its rows, in the same stretches as [`Totals::stretches`]: the first second and the length
+    /// of each in which anything happened.
+    pub fn course(&self, phase: u16) -> impl Iterator<Item = (u64, u64, &Course)> {
+        let of_phase = self.phases.get(&phase).map(|totals| (totals.block_seconds, &totals.courses));
+        of_phase
+            .into_iter()
+            .flat_map(|(seconds, courses)| courses.all().map(move |(number, it)| (number * seconds, seconds, it)))
+    }
+
     /// The samples answered as expected in equal stretches of a phase, at most 128: those of rows that `select` gives
     /// true for, among those it gives anything for. Stretches without any are left out.
     pub fn shares(&self, phase: u16, mut select: impl FnMut(&SeriesKey) -> Option<bool>) -> Vec<Share> {
@@ -237,6 +261,7 @@ impl Default for PhaseTotals {
             recent: VecDeque::new(),
             blocks: BTreeMap::new(),
             block_seconds: 1,
+            courses: Courses::default(),
             gauges: BTreeMap::new(),
             peak: Gauges::default(),
         }
@@ -253,9 +278,8 @@ impl PhaseTotals {
                 block.entry(key.clone()).or_default().merge(&Block::of(series));
             }
         }
-        while self.blocks.len() > BLOCKS_MAX {
-            self.join_blocks();
-        }
+        self.courses.add(second / self.block_seconds, &figures);
+        self.limit_blocks();
         self.figures.merge(&figures);
         if let Some(kept) = self.second(second, recent_seconds) {
             kept.figures.merge(&figures);
@@ -272,7 +296,13 @@ impl PhaseTotals {
         within.in_flight.peak += gauges.in_flight.peak;
         within.users.peak += gauges.users.peak;
         within.queued.peak += gauges.queued.peak;
+        within.cpu = within.cpu.max(gauges.cpu);
         kept.peak = within;
+        self.courses.level(second / self.block_seconds, &within);
+        self.limit_blocks();
+        if let Some(cpu) = gauges.cpu {
+            self.courses.cpu(second / self.block_seconds, cpu);
+        }
         self.peak.in_flight.peak = self.peak.in_flight.peak.max(within.in_flight.peak);
         self.peak.users.peak = self.peak.users.peak.max(within.users.peak);
         self.peak.queued.peak = self.peak.queued.peak.max(within.queued.peak);
@@ -310,8 +340,15 @@ impl PhaseTotals {
         self.recent.get_mut(at)
     }
 
+    fn limit_blocks(&mut self) {
+        while self.blocks.len().max(self.courses.len()) > BLOCKS_MAX {
+            self.join_blocks();
+        }
+    }
+
     fn join_blocks(&mut self) {
         self.block_seconds *= 2;
+        self.courses.join();
         for (number, rows) in std::mem::take(&mut self.blocks) {
             let joined = self.blocks.entry(number / 2).or_default();
             for (key, block) in rows {

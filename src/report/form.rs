@@ -24,6 +24,11 @@ pub const FORMS: &[Form] = &[
     Form { name: "markdown", about: "A comment for a pull request.", render: markdown::render },
     Form { name: "junit", about: "A test report: a case for each SLO and check.", render: junit::render },
     Form { name: "csv", about: "A table for spreadsheets: a row for each request.", render: csv::render },
+    Form {
+        name: "timeline",
+        about: "A table for spreadsheets: a row for each stretch of time.",
+        render: csv::timeline::render,
+    },
     Form { name: "prometheus", about: "Prometheus' text format.", render: prometheus::render },
     Form { name: "text", about: "What the terminal shows, without colour.", render: text },
 ];

@@ -28,6 +28,7 @@ mod words;
 
 pub use ab::{AbBlock, AbInput, AbTest};
 pub use comparison::{ComparedPhase, ComparedRun, Comparison};
+pub use csv::{seconds_head, seconds_rows};
 pub use form::{FORMS, Form, form};
 pub use history::{History, HistoryChange, HistoryRun, HistoryTrend, LeftOut};
 pub use html::{ab as ab_html, comparisons as comparisons_html, history::history as history_html};

@@ -27,8 +27,10 @@ pub(super) fn healthy() -> Summary {
             run.request(1, 1, "GET /health", "", SampleResult::Ok, 300_000 + k * 1_000 + second);
         }
         run.recorder.load(1, 7, 0, 0);
+        run.recorder.lateness(1, 60_000 + second * 1_000);
         run.recorder.check(1, "has id", true, None);
         run.tick();
+        run.totals.own_cpu(second + 1, 100 + second as u16);
     }
     run.sample(Kind::Request, 2, "POST /login", "", SampleResult::Ok, 40 * MILLISECOND);
     run.tick();

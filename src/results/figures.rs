@@ -61,6 +61,7 @@ pub(super) fn phase_line(
         script_errors: messages(&figures.script_errors, rewrite),
         failure_reasons: messages(&figures.failure_reasons, rewrite),
         peaks: [gauges.in_flight.peak, gauges.users.peak, gauges.queued.peak],
+        cpu: gauges.cpu,
     }
 }
 
@@ -159,7 +160,7 @@ pub(super) fn phase_figures(line: &PhaseLine) -> Result<(PhaseFigures, Gauges), 
         failure_reasons: message_counts(&line.failure_reasons)?,
     };
     let [in_flight, users, queued] = counts(line.peaks)?.map(|peak| Level { now: 0, peak });
-    Ok((figures, Gauges { in_flight, users, queued }))
+    Ok((figures, Gauges { in_flight, users, queued, cpu: line.cpu }))
 }
 
 /// The figures of a row's line.

@@ -140,6 +140,8 @@ fn add(sum: &mut Chunk, chunk: Chunk) {
                 in_flight: add(levels.in_flight, gauges.in_flight),
                 users: add(levels.users, gauges.users),
                 queued: add(levels.queued, gauges.queued),
+                // Of several machines, the one that was the busiest.
+                cpu: levels.cpu.max(gauges.cpu),
             };
         }
     }

@@ -122,6 +122,26 @@ impl<R: Read + Seek> Opened<R> {
         Ok(None)
     }
 
+    /// Reads the rest and hands over what each second of a phase holds, in the order of time; nothing of it stays in
+    /// memory. What is damaged is left out.
+    ///
+    /// # Errors
+    /// The file cannot be read, or `take` fails.
+    pub fn each_second<E: From<ReadError>>(
+        mut self,
+        mut take: impl FnMut(u64, u16, &PhaseFigures, Gauges) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut wrong = None;
+        while let Some(chunk) = self.next_chunk(&mut wrong)? {
+            for (second, phases) in chunk.seconds {
+                for (phase, (figures, gauges)) in phases {
+                    take(second, phase, &figures, gauges)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the rest. `on_tick` sees the totals at the end of each second, as the run did; the last
     /// `recent_seconds` can be asked of them.
     ///

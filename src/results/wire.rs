@@ -96,6 +96,9 @@ pub(super) struct PhaseLine {
     /// The most in flight, users at work, arrivals queued.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) peaks: [u64; 3],
+    /// The generator's own CPU, in thousandths of the cores it may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cpu: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::{
     counters::Counters,
-    health::{CpuMeter, Throttling},
+    health::{CpuLooks, CpuMeter, Throttling},
     thread::{Command, Report},
 };
 use crate::{
@@ -108,6 +108,7 @@ pub(super) struct Conductor<'a> {
     pub(super) teardown: bool,
     counters: Counters,
     state: State,
+    cpu: CpuLooks,
 }
 
 #[derive(Default)]
@@ -176,6 +177,7 @@ impl<'a> Conductor<'a> {
             teardown,
             counters: Counters::default(),
             state,
+            cpu: CpuLooks::start(),
         }
     }
 
@@ -466,6 +468,8 @@ impl<'a> Conductor<'a> {
 
     /// A second is complete: shows it, and lets the judge see it.
     fn look(&mut self, second: u64) {
+        let permille = self.cpu.next();
+        self.state.totals.own_cpu(second, permille);
         for verdict in (self.judge)(&self.state.totals, &self.state.active, second) {
             match verdict {
                 Verdict::EndPhase(phase, why) => {

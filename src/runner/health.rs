@@ -29,6 +29,23 @@ impl CpuMeter {
     }
 }
 
+/// The share of the cores in thousandths, from one look to the next.
+#[derive(Debug)]
+pub(super) struct CpuLooks(CpuMeter);
+
+impl CpuLooks {
+    pub(super) fn start() -> Self {
+        Self(CpuMeter::start())
+    }
+
+    /// Since the last time.
+    pub(super) fn next(&mut self) -> u16 {
+        let share = std::mem::replace(&mut self.0, CpuMeter::start()).share();
+        // More than all cores is what a clock's steps make of all of them.
+        (share.clamp(0.0, 1.0) * 1_000.0).round() as u16
+    }
+}
+
 /// Cores that this process may use, by affinity and cgroup.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

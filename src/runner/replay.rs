@@ -13,6 +13,7 @@ use super::{
     timings_at,
 };
 use crate::{
+    engine::Aside,
     judge::{Grades, PhaseView, Slo, Watch},
     measure::Totals,
     pace::Segment,
@@ -39,6 +40,13 @@ pub struct Replayed {
 }
 
 impl Replayed {
+    /// The name of what has this number in the totals: a phase, or what is outside of phases.
+    pub fn name_of(&self, number: u16) -> &str {
+        let number = usize::from(number);
+        let aside = || Aside::ALL.get(number.checked_sub(self.outline.phases.len())?).map(|aside| aside.word());
+        self.outline.phases.get(number).map(|phase| phase.name.as_str()).or_else(aside).unwrap_or_default()
+    }
+
     /// Its phases, as judges see them.
     pub fn views(&self) -> Vec<PhaseView<'_>> {
         let timing = |timing: &Timing| report::PhaseTiming {

@@ -26,6 +26,8 @@ pub(super) fn charts(phase: &PhaseSummary) -> Vec<Chart> {
         charts.push(rates(phase));
         charts.push(latencies(phase));
         charts.push(heat_map(phase));
+        charts.push(under_way(phase));
+        charts.extend(generator(phase));
     }
     let rows = phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none());
     charts.extend(rows.filter(|row| row.response_us.curve.len() > 2).take(ROWS_DRAWN).map(distribution));
@@ -42,40 +44,77 @@ fn middle(phase: &PhaseSummary, point: &TimelinePoint) -> f64 {
     point.start_s - phase.start_s + point.seconds / 2.0
 }
 
+fn line(phase: &PhaseSummary, name: &str, color: &'static str, figure: impl Fn(&TimelinePoint) -> Option<f64>) -> Line {
+    let points = phase.timeline.iter().map(|it| (middle(phase, it), figure(it))).collect();
+    Line { name: name.to_owned(), color, points, is_steps: false }
+}
+
+fn highest(lines: &[Line]) -> Scale {
+    Scale::from_zero(lines.iter().flat_map(|line| &line.points).filter_map(|point| point.1))
+}
+
 fn rates(phase: &PhaseSummary) -> Chart {
-    let x = time(phase);
-    let per_second = |count: u64, point: &TimelinePoint| count as f64 / point.seconds;
-    let line = |name: &str, color: &'static str, count: &dyn Fn(&TimelinePoint) -> u64| Line {
-        name: name.to_owned(),
-        color,
-        points: phase.timeline.iter().map(|it| (middle(phase, it), Some(per_second(count(it), it)))).collect(),
-        is_steps: false,
-    };
-    let mut all = vec![line("answered as expected", "ok", &|it| it.ok)];
+    let per_second = |count: u64, point: &TimelinePoint| Some(count as f64 / point.seconds);
+    let mut all = vec![line(phase, "requests answered as expected", "ok", |it| per_second(it.ok, it))];
     if phase.timeline.iter().any(|it| it.failed > 0) {
-        all.push(line("failed", "bad", &|it| it.failed));
+        all.push(line(phase, "requests that failed", "bad", |it| per_second(it.failed, it)));
     }
-    let highest = all.iter().flat_map(|line| &line.points).filter_map(|point| point.1);
-    let y = Axis { name: "requests a second", scale: Scale::from_zero(highest), label: number_label };
-    Chart { title: "Requests a second".to_owned(), svg: lines("requests a second over time", &x, &y, &all) }
+    if phase.timeline.iter().any(|it| it.rate_asked.is_some()) {
+        all.push(line(phase, "iterations taken up", "p50", |it| per_second(it.offered, it)));
+        all.push(line(phase, "iterations asked", "asked", |it| it.rate_asked));
+    }
+    let y = Axis { name: "a second", scale: highest(&all), label: number_label };
+    let svg = lines("requests and iterations a second over time", &time(phase), &y, &all);
+    Chart { title: "Requests and iterations a second".to_owned(), svg }
+}
+
+/// What was there at once.
+fn under_way(phase: &PhaseSummary) -> Chart {
+    let mut all = vec![line(phase, "iterations under way, the most at once", "p50", |it| Some(it.in_flight as f64))];
+    if phase.timeline.iter().any(|it| it.users > 0) {
+        all.push(line(phase, "virtual users", "asked", |it| Some(it.users as f64)));
+    }
+    let y = Axis { name: "at once", scale: highest(&all), label: number_label };
+    Chart { title: "In flight".to_owned(), svg: lines("iterations in flight over time", &time(phase), &y, &all) }
+}
+
+/// What the generator did itself: how late it was where that counts, and what it used up.
+fn generator(phase: &PhaseSummary) -> Vec<Chart> {
+    let mut charts = Vec::new();
+    if phase.is_open {
+        let all = [line(phase, "lateness p99", "service", |it| it.lateness_p99_us.map(|us| us as f64))];
+        let figures = all.iter().flat_map(|line| &line.points).filter_map(|point| point.1);
+        let y = Axis { name: "lateness", scale: Scale::magnitude(figures), label: duration_label };
+        let svg = lines("lateness of the generator over time", &time(phase), &y, &all);
+        charts.push(Chart { title: "Lateness of the generator".to_owned(), svg });
+    }
+    if phase.timeline.iter().any(|it| it.cpu_share.is_some()) {
+        let all = [line(phase, "of the cores that it may use", "p95", |it| it.cpu_share.map(|share| share * 100.0))];
+        let y = Axis { name: "share", scale: Scale::Linear(0.0, 100.0), label: percent_label };
+        let svg = lines("own CPU of the generator over time", &time(phase), &y, &all);
+        charts.push(Chart { title: "Own CPU of the generator".to_owned(), svg });
+    }
+    charts
+}
+
+fn percent_label(percent: f64) -> String {
+    format!("{}%", number_label(percent))
 }
 
 fn latencies(phase: &PhaseSummary) -> Chart {
-    let x = time(phase);
-    let line = |name: &str, color: &'static str, figure: &dyn Fn(&TimelinePoint) -> Option<u64>| Line {
-        name: name.to_owned(),
-        color,
-        points: phase.timeline.iter().map(|it| (middle(phase, it), figure(it).map(|us| us as f64))).collect(),
-        is_steps: false,
-    };
-    let all =
-        [line("p50", "p50", &|it| it.p50_us), line("p95", "p95", &|it| it.p95_us), line("p99", "p99", &|it| it.p99_us)];
+    let us = |us: Option<u64>| us.map(|us| us as f64);
+    let mut all = vec![
+        line(phase, "p50", "p50", |it| us(it.p50_us)),
+        line(phase, "p95", "p95", |it| us(it.p95_us)),
+        line(phase, "p99", "p99", |it| us(it.p99_us)),
+    ];
+    if phase.is_open {
+        all.push(line(phase, "service p95", "service", |it| us(it.service_p95_us)));
+    }
     let figures = all.iter().flat_map(|line| &line.points).filter_map(|point| point.1);
     let y = Axis { name: "response time", scale: Scale::magnitude(figures), label: duration_label };
-    Chart {
-        title: "Response time of what was answered".to_owned(),
-        svg: lines("percentiles of the response time over time", &x, &y, &all),
-    }
+    let svg = lines("percentiles of the response time over time", &time(phase), &y, &all);
+    Chart { title: "Response time of what was answered".to_owned(), svg }
 }
 
 fn heat_map(phase: &PhaseSummary) -> Chart {

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     CheckSummary, ExampleSummary, ExcerptSummary, ExperimentSummary, GoalSummary, Latency, MessageSummary, MixSummary,
-    PhaseSummary, ScaleSummary, SloSummary, Summary, connections::negotiated, custom::custom_metrics, rows::rows,
-    timeline::timeline,
+    PhaseSummary, ScaleSummary, SloSummary, Summary,
+    connections::negotiated,
+    custom::custom_metrics,
+    rows::rows,
+    timeline::{Planned, timeline},
 };
 use crate::{
     clock::{Nanos, SECOND},
@@ -193,7 +196,8 @@ fn planned_phase(input: &SummaryInput<'_>, phase: &Phase, timing: PhaseTiming) -
     let outline = input.outline;
     let figures = input.totals.figures(timing.phase);
     let duration = timing.duration(&phase.load);
-    let mut summary = measured(input, timing.phase, figures, duration);
+    let planned = Planned { phase, start: timing.start, stopped: timing.stopped };
+    let mut summary = measured(input, timing.phase, figures, duration, Some(planned));
     let seconds = |nanos: Nanos| nanos as f64 / SECOND as f64;
     summary.name.clone_from(&phase.name);
     summary.load = phase.load.word();
@@ -228,11 +232,17 @@ fn planned_phase(input: &SummaryInput<'_>, phase: &Phase, timing: PhaseTiming) -
 }
 
 fn aside(input: &SummaryInput<'_>, index: u16, name: &str) -> PhaseSummary {
-    PhaseSummary { name: name.to_owned(), ..measured(input, index, input.totals.figures(index), 0) }
+    PhaseSummary { name: name.to_owned(), ..measured(input, index, input.totals.figures(index), 0, None) }
 }
 
 /// What is the same for a phase and an aside: everything that was measured.
-fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, duration: Nanos) -> PhaseSummary {
+fn measured(
+    input: &SummaryInput<'_>,
+    index: u16,
+    figures: &PhaseFigures,
+    duration: Nanos,
+    planned: Option<Planned<'_>>,
+) -> PhaseSummary {
     let outline = input.outline;
     let requests: Vec<&str> = outline.requests.iter().map(String::as_str).collect();
     let flows: Vec<&str> = outline.flows.iter().map(String::as_str).collect();
@@ -278,7 +288,7 @@ fn measured(input: &SummaryInput<'_>, index: u16, figures: &PhaseFigures, durati
             .collect(),
         custom: custom_metrics(&figures.custom),
         mix: Vec::new(),
-        timeline: timeline(input.totals, index),
+        timeline: timeline(input.totals, index, planned),
         connections_opened: figures.connections.opened,
         connections_reused: figures.connections.reused,
         negotiated: negotiated(&figures.connections),

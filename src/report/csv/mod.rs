@@ -1,5 +1,10 @@
 //! The report as a table for spreadsheets: a row for each phase, request and class.
 
+mod seconds;
+pub(super) mod timeline;
+
+pub use seconds::{seconds_head, seconds_rows};
+
 use super::{Latency, PhaseSummary, RowSummary, Summary};
 use crate::measure::clean_text;
 
@@ -46,6 +51,11 @@ pub(super) fn render(summary: &Summary) -> String {
             let _ = writer.write_record(cells);
         }
     }
+    finished(writer)
+}
+
+/// What was written, in memory and of texts: neither can fail.
+fn finished(writer: csv::Writer<Vec<u8>>) -> String {
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
