@@ -256,6 +256,8 @@ impl<T: Transport> Worker<T> {
         run.abort_tasks();
         run.all_done().await;
         self.runs.borrow_mut().retain(|other| !Rc::ptr_eq(other, &run));
+        // Nobody looks at its levels any more: the last look would stand for ever.
+        self.recorder.borrow_mut().load(run.ledger(), 0, 0, 0);
         PhaseEnd { stopped, drained: self.host.now(), taken: run.taken.get() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Distribution, Gauges, Kind, PhaseFigures};
+use super::{Distribution, Gauges, Kind, PhaseFigures, SeriesFigures, SeriesKey};
 
 /// What happened in a stretch of a phase's time, over all of its requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +56,10 @@ impl Courses {
 
     /// Adds what was recorded.
     pub(super) fn add(&mut self, block: u64, figures: &PhaseFigures) {
-        let requests = || figures.series.iter().filter(|(key, _)| key.kind == Kind::Request);
+        // Exchanges that are kept come later than their figures, as rows without samples.
+        let is_request =
+            |(key, series): &(&SeriesKey, &SeriesFigures)| key.kind == Kind::Request && series.offered() > 0;
+        let requests = || figures.series.iter().filter(is_request);
         if figures.offered == 0 && figures.lateness.is_empty() && requests().next().is_none() {
             return;
         }

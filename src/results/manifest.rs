@@ -99,6 +99,9 @@ pub struct Timing {
     pub drained: Nanos,
     /// Share of all cores that the process used meanwhile, from 0 to 1.
     pub cpu_share: f64,
+    /// Share of the workers' time that was spent in script code meanwhile, from 0 to 1.
+    #[serde(default)]
+    pub script_share: f64,
 }
 
 /// Why a run ended before its plan did.
@@ -153,6 +156,12 @@ pub struct End {
     /// How often one came late.
     #[serde(skip_serializing_if = "is_zero")]
     pub clock_gaps: u64,
+    /// The longest that script code kept a worker from anything else.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub script_stall_max: Nanos,
+    /// The most descriptors that were open, and how many may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descriptors: Option<(u64, u64)>,
     /// What happened besides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -154,12 +154,13 @@ fn finish<R>(parts: Vec<Part<R>>) -> (Vec<Timing>, End) {
     let mut end = End::default();
     for part in parts {
         for (phase, timing) in part.times.finish() {
-            let share = timing.cpu_share / count;
-            let known = timings.entry(phase).or_insert(Timing { cpu_share: 0.0, ..timing });
+            let (cpu, script) = (timing.cpu_share / count, timing.script_share / count);
+            let known = timings.entry(phase).or_insert(Timing { cpu_share: 0.0, script_share: 0.0, ..timing });
             known.start = known.start.min(timing.start);
             known.stopped = known.stopped.max(timing.stopped);
             known.drained = known.drained.max(timing.drained);
-            known.cpu_share += share;
+            known.cpu_share += cpu;
+            known.script_share += script;
         }
         let Some(own) = part.end else { continue };
         end.cut = end.cut.or(own.cut);
@@ -169,6 +170,12 @@ fn finish<R>(parts: Vec<Part<R>>) -> (Vec<Timing>, End) {
         }
         end.throttled_share = match (end.throttled_share, own.throttled_share) {
             (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+        end.script_stall_max = end.script_stall_max.max(own.script_stall_max);
+        let used = |(open, allowed): (u64, u64)| open as f64 / allowed.max(1) as f64;
+        end.descriptors = match (end.descriptors, own.descriptors) {
+            (Some(a), Some(b)) => Some(if used(b) > used(a) { b } else { a }),
             (a, b) => a.or(b),
         };
         end.clock_gap_max = end.clock_gap_max.max(own.clock_gap_max);

@@ -211,7 +211,7 @@ impl PhaseTimes {
     pub(super) fn finish(mut self) -> BTreeMap<u16, Timing> {
         for (phase, start) in self.starts {
             let end = self.stood.max(start);
-            let open = Timing { phase, start, stopped: end, drained: end, cpu_share: 0.0 };
+            let open = Timing { phase, start, stopped: end, drained: end, cpu_share: 0.0, script_share: 0.0 };
             self.timings.entry(phase).or_insert(open);
         }
         self.timings

@@ -87,7 +87,14 @@ fn file(totals: &Totals, segment: (u64, u64), end: Option<&End>) -> (Vec<u8>, Ve
         writer.tick(&Tick { second, active, clock_gaps: second, ..Tick::default() }, &[]).expect("memory");
     }
     ends.push(writer.get_ref().len());
-    let timing = Timing { phase: 0, start: 20_000_000, stopped: 2 * SECOND, drained: 2 * SECOND + 5, cpu_share: 0.5 };
+    let timing = Timing {
+        phase: 0,
+        start: 20_000_000,
+        stopped: 2 * SECOND,
+        drained: 2 * SECOND + 5,
+        cpu_share: 0.5,
+        script_share: 0.25,
+    };
     if end.is_some() {
         writer.end(end, &[timing]).expect("memory");
         ends.push(writer.get_ref().len());

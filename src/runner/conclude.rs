@@ -167,12 +167,15 @@ fn health(ran: &Ran<'_>) -> GeneratorHealth {
     let measured = || ran.timings.values().filter(is_measured);
     let weights: f64 = measured().map(length).sum();
     let cpu: f64 = measured().map(|timing| timing.cpu_share * length(timing)).sum();
+    let script: f64 = measured().map(|timing| timing.script_share * length(timing)).sum();
     GeneratorHealth {
         cpu_share: (weights > 0.0).then(|| cpu / weights),
         throttled_share: ran.end.throttled_share,
         clock_gap_max: ran.end.clock_gap_max,
         clock_gaps: ran.end.clock_gaps,
-        ..GeneratorHealth::default()
+        script_share: (weights > 0.0).then(|| script / weights),
+        script_stall_max: ran.end.script_stall_max,
+        descriptors: ran.end.descriptors,
     }
 }
 

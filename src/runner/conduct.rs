@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::{
     counters::Counters,
-    health::{CpuLooks, CpuMeter, Throttling},
+    health::{CpuLooks, CpuMeter, Descriptors, Throttling},
     thread::{Command, Report},
 };
 use crate::{
@@ -46,6 +46,10 @@ pub struct Conducted {
     pub teardown_error: Option<String>,
     /// What counters beside the traffic said of phases.
     pub readings: Vec<Reading>,
+    /// The longest that script code kept a worker from anything else while a phase that counts was under way.
+    pub script_stall_max: Nanos,
+    /// The most descriptors that were open, and how many may be.
+    pub descriptors: Option<(u64, u64)>,
 }
 
 /// What the terminal is told while the run goes on.
@@ -115,7 +119,11 @@ pub(super) struct Conductor<'a> {
 struct State {
     totals: Totals,
     timings: BTreeMap<u16, Timing>,
-    meters: BTreeMap<PhaseId, CpuMeter>,
+    meters: BTreeMap<PhaseId, Meters>,
+    /// What scripts took of each worker's time so far.
+    script: Vec<Nanos>,
+    script_stall_max: Nanos,
+    descriptors: Descriptors,
     active: Vec<(PhaseId, Nanos)>,
     cut: Option<Cut>,
     killed: bool,
@@ -128,6 +136,14 @@ struct State {
     base: u64,
     /// The last second that each worker has reported.
     last_second: Vec<Option<u64>>,
+}
+
+/// What was used up when a phase started.
+#[derive(Debug)]
+struct Meters {
+    cpu: CpuMeter,
+    since: Nanos,
+    script: Nanos,
 }
 
 /// What a wait was for.
@@ -164,7 +180,8 @@ impl<'a> Conductor<'a> {
         (setup, teardown): (bool, bool),
     ) -> Self {
         let totals = Totals::with_recent_seconds(longest_window(&plan.phases, &plan.slos));
-        let state = State { totals, last_second: vec![None; workers.len()], ..State::default() };
+        let last_second = vec![None; workers.len()];
+        let state = State { totals, last_second, script: vec![0; workers.len()], ..State::default() };
         Self {
             plan,
             clock,
@@ -230,9 +247,19 @@ impl<'a> Conductor<'a> {
                 }
             }
         }
-        let State { totals, timings, cut, gaps, notes, .. } = self.state;
-        let readings = self.counters.into_readings();
-        Conducted { totals, timings, cut, gaps, throttled_share: throttling.share(), notes, teardown_error, readings }
+        let State { totals, timings, cut, gaps, notes, script_stall_max, descriptors, .. } = self.state;
+        Conducted {
+            totals,
+            timings,
+            cut,
+            gaps,
+            throttled_share: throttling.share(),
+            notes,
+            teardown_error,
+            script_stall_max,
+            descriptors: descriptors.most(),
+            readings: self.counters.into_readings(),
+        }
     }
 
     async fn phases(&mut self, waiting: &mut Waiting) {
@@ -336,7 +363,8 @@ impl<'a> Conductor<'a> {
         let base = self.state.base;
         // An open phase says ahead how many iterations it takes; the others say when they have ended.
         self.state.base += planned_count(self.plan, phase).unwrap_or(0);
-        self.state.meters.insert(phase, CpuMeter::start());
+        let script = self.state.script.iter().sum();
+        self.state.meters.insert(phase, Meters { cpu: CpuMeter::start(), since: self.clock.now(), script });
         self.state.active.push((phase, start));
         self.send_all(&Command::Run { phase, start, base });
     }
@@ -409,6 +437,13 @@ impl<'a> Conductor<'a> {
             Report::Prepared(phase) => {
                 waiting.prepared.insert((worker, phase));
             }
+            Report::Script(spent) => {
+                self.state.script[worker] = spent.total;
+                let counts = |(phase, _): &(PhaseId, Nanos)| !self.plan.phases[phase.index()].warmup;
+                if self.state.active.iter().any(counts) {
+                    self.state.script_stall_max = self.state.script_stall_max.max(spent.longest);
+                }
+            }
             Report::Gap(late) => self.state.gaps.push(late),
             Report::Gone => {
                 self.state.gone.insert(worker);
@@ -461,15 +496,22 @@ impl<'a> Conductor<'a> {
         if planned_count(self.plan, phase).is_none() {
             self.state.base += taken;
         }
-        let cpu_share = self.state.meters.get(&phase).map_or(0.0, CpuMeter::share);
+        let meters = self.state.meters.get(&phase);
+        let cpu_share = meters.map_or(0.0, |meters| meters.cpu.share());
+        let script_share = meters.map_or(0.0, |meters| {
+            let spent = self.state.script.iter().sum::<Nanos>().saturating_sub(meters.script);
+            let there = self.clock.now().saturating_sub(meters.since).max(1) * self.state.script.len() as u64;
+            (spent as f64 / there as f64).min(1.0)
+        });
         let phase = phase.0 as u16;
-        self.state.timings.insert(phase, Timing { phase, start, stopped, drained, cpu_share });
+        self.state.timings.insert(phase, Timing { phase, start, stopped, drained, cpu_share, script_share });
     }
 
     /// A second is complete: shows it, and lets the judge see it.
     fn look(&mut self, second: u64) {
         let permille = self.cpu.next();
         self.state.totals.own_cpu(second, permille);
+        self.state.descriptors.look();
         for verdict in (self.judge)(&self.state.totals, &self.state.active, second) {
             match verdict {
                 Verdict::EndPhase(phase, why) => {

@@ -51,6 +51,42 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Open descriptors of this process.
+#[derive(Debug, Default)]
+pub(super) struct Descriptors {
+    most: u64,
+}
+
+impl Descriptors {
+    /// Counts them.
+    pub(super) fn look(&mut self) {
+        self.most = self.most.max(open_descriptors().unwrap_or(0));
+    }
+
+    /// The most that were seen, and how many may be; none where the system does not say, or nobody looked.
+    pub(super) fn most(&self) -> Option<(u64, u64)> {
+        let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+        (self.most > 0).then_some((self.most, allowed))
+    }
+}
+
+fn open_descriptors() -> Option<u64> {
+    let folder = "/proc/self/fd";
+    // Since Linux 6.2 the folder's size is their number. Before, it is 0, and they are to be counted; for that one more
+    // is opened, and where that fails there are as many as may be.
+    let size = std::fs::metadata(folder).ok()?.len();
+    if size > 0 {
+        return Some(size);
+    }
+    match std::fs::read_dir(folder) {
+        Ok(entries) => Some(entries.count() as u64),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+        }
+        Err(_) => None,
+    }
+}
+
 /// How long the control group keeps this process from running.
 #[derive(Debug)]
 pub(super) struct Throttling {

@@ -286,6 +286,8 @@ fn end_of(conducted: &Conducted, outline: &Outline, segment: Segment, seed: u64)
         throttled_share: conducted.throttled_share,
         clock_gap_max: conducted.gaps.iter().copied().max().unwrap_or(0),
         clock_gaps: conducted.gaps.len() as u64,
+        script_stall_max: conducted.script_stall_max,
+        descriptors: conducted.descriptors,
         notes: conducted.notes.clone(),
         teardown_error: conducted.teardown_error.clone(),
         readings: conducted.readings.clone(),

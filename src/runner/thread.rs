@@ -18,7 +18,7 @@ use crate::{
     pace::Segment,
     plan::PhaseId,
     protocol::Transport,
-    script::{self, LoadOptions, Loaded},
+    script::{self, LoadOptions, Loaded, Spent, spent},
 };
 
 /// What the runner tells a worker.
@@ -66,6 +66,8 @@ pub(super) enum Report {
     Snapshot(Box<Snapshot>),
     /// The engine has something to say.
     Event(Event),
+    /// What scripts took of the worker's time: in total, and the longest stretch since the last time.
+    Script(Spent),
     /// A worker's heartbeat came this much late.
     Gap(Nanos),
     /// `on_stop` has run everywhere.
@@ -93,6 +95,8 @@ pub(super) struct Assignment {
 
 /// Scripts and their data are dropped on this stack too, however deep they are nested.
 pub(super) const STACK_BYTES: usize = 128 << 20;
+/// How often a worker looks whether time stood still.
+const BEAT: Nanos = 100 * MILLISECOND;
 /// A heartbeat that comes this late means that the process stood still.
 const GAP_MIN: Nanos = 100 * MILLISECOND;
 
@@ -175,13 +179,20 @@ async fn serve(assignment: Assignment, mut commands: UnboundedReceiver<Command>,
                 watched(&tell, async move { Report::TornDown(worker.frame(Call::Teardown(closure)).await) });
             }
             Command::Prepare(phase) => {
+                let told = tell.clone();
                 watched(&tell, async move {
                     worker.prepare(phase).await;
+                    told(Report::Script(spent()));
                     Report::Prepared(phase)
                 });
             }
             Command::Run { phase, start, base } => {
-                watched(&tell, async move { Report::Ended(phase, worker.run_phase(phase, start, base).await) });
+                let told = tell.clone();
+                watched(&tell, async move {
+                    let end = worker.run_phase(phase, start, base).await;
+                    told(Report::Script(spent()));
+                    Report::Ended(phase, end)
+                });
             }
             Command::Finish => {
                 watched(&tell, async move {
@@ -206,16 +217,21 @@ fn watched(tell: &(impl Fn(Report) + Clone + 'static), task: impl Future<Output 
     });
 }
 
-/// Sends a snapshot every second of the run's clock, and says when a second came late.
+/// Sends a snapshot every second of the run's clock, and says when a beat came late.
 async fn beat(worker: Rc<Worker<HttpTransport>>, host: Host, tell: impl Fn(Report)) {
     let mut second = host.now() / SECOND;
     loop {
         let due = (second + 1) * SECOND;
-        host.sleep_until(due).await;
-        let now = host.now();
-        if now - due > GAP_MIN {
-            tell(Report::Gap(now - due));
+        let mut now = host.now();
+        while now < due {
+            let next = due.min(now + BEAT);
+            host.sleep_until(next).await;
+            now = host.now();
+            if now.saturating_sub(next) > GAP_MIN {
+                tell(Report::Gap(now - next));
+            }
         }
+        tell(Report::Script(spent()));
         tell(Report::Snapshot(Box::new(worker.snapshot(second))));
         second = now / SECOND;
     }

@@ -39,7 +39,7 @@ pub use quantity::{Pace, Span};
 pub use redact::Redactor;
 pub use render::{Sources, render_problems};
 use rhai::{AST, Engine};
-pub use run::{Runtime, panic_text};
+pub use run::{Runtime, Spent, panic_text, spent};
 pub use state::{Closure, ScriptState, Stage};
 pub use words::{
     Form, Guide, Param, Receiver, SUBJECTS, Stages, Subject, TYPES, Word,

@@ -51,3 +51,4 @@ mod target_faults;
 mod tls;
 mod truth;
 mod user_reports;
+mod validity;

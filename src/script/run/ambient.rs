@@ -53,6 +53,24 @@ thread_local! {
     static LOWEST: Cell<usize> = const { Cell::new(usize::MAX) };
     /// When the running script was first seen to have used up a stride of operations since it got the floor.
     static BUSY_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// What scripts took of this thread so far.
+    static SPENT: Cell<Spent> = const { Cell::new(Spent { total: 0, longest: 0 }) };
+}
+
+/// Time in script code, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// All of it.
+    pub total: Nanos,
+    /// The longest stretch in which nothing else could run.
+    pub longest: Nanos,
+}
+
+/// What scripts took of this thread: in total, and the longest stretch since this was asked for last.
+pub fn spent() -> Spent {
+    let spent = SPENT.get();
+    SPENT.set(Spent { longest: 0, ..spent });
+    spent
 }
 
 impl Ambient {
@@ -93,10 +111,16 @@ impl Ambient {
     /// Gives it the floor while `work` runs.
     pub(super) fn enter<R>(self: &Rc<Self>, work: impl FnOnce() -> R) -> R {
         /// Gives the floor back, also when the work panics.
-        struct Restore(Option<Rc<Ambient>>);
+        struct Restore(Option<Rc<Ambient>>, Instant);
         impl Drop for Restore {
             fn drop(&mut self) {
                 let before = self.0.take();
+                // What runs within another is a part of that.
+                if before.is_none() {
+                    let took = Nanos::try_from(self.1.elapsed().as_nanos()).unwrap_or(Nanos::MAX);
+                    let spent = SPENT.get();
+                    SPENT.set(Spent { total: spent.total + took, longest: spent.longest.max(took) });
+                }
                 let (floor, lowest) =
                     before.as_ref().map_or((0, usize::MAX), |ambient| (ambient.floor, ambient.lowest.get()));
                 FLOOR.set(floor);
@@ -107,7 +131,7 @@ impl Ambient {
             }
         }
         BUSY_SINCE.set(None);
-        let restore = Restore(CURRENT.replace(Some(self.clone())));
+        let restore = Restore(CURRENT.replace(Some(self.clone())), Instant::now());
         FLOOR.set(self.floor);
         LOWEST.set(self.lowest.get());
         let result = work();

@@ -25,7 +25,6 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-pub use self::coroutine::panic_text;
 use self::{
     ambient::Ambient,
     coroutine::CoroutinePool,
@@ -49,6 +48,10 @@ pub(super) use self::{
     shared::{Failed, Shared},
     vu::Vu,
     vu::WORDS as VU_WORDS,
+};
+pub use self::{
+    ambient::{Spent, spent},
+    coroutine::panic_text,
 };
 use super::{
     Closure, Loaded,

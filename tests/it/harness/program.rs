@@ -30,6 +30,7 @@ pub struct Program {
     environment: Vec<(OsString, OsString)>,
     limit: Duration,
     alone: bool,
+    under: Vec<OsString>,
 }
 
 impl Program {
@@ -41,6 +42,7 @@ impl Program {
             environment: Vec::new(),
             limit: LIMIT,
             alone: false,
+            under: Vec::new(),
         }
     }
 
@@ -92,9 +94,16 @@ impl Program {
         self
     }
 
+    /// Another program that starts it: it gets the program's path and arguments behind its own.
+    pub fn under<S: AsRef<OsStr>>(mut self, program: impl IntoIterator<Item = S>) -> Self {
+        self.under = program.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+        self
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadr"));
-        command.args(&self.arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut words = self.under.iter().map(OsString::as_os_str).chain([env!("CARGO_BIN_EXE_loadr").as_ref()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).args(&self.arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         // What a developer has set must not change what is tested.
         for name in ["NO_COLOR", "COLUMNS", "TERM", "TARGET", "PASSWORD", "RUST_BACKTRACE", "RUST_LOG"] {
             command.env_remove(name);
