@@ -31,6 +31,7 @@ mod layers;
 mod main_job;
 mod metrics;
 mod output;
+mod page;
 mod proxies;
 mod real_caches;
 mod real_proxies;

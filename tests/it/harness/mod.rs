@@ -1,5 +1,6 @@
 //! What the tests share: the program, a lab to send to, and ways to read what was reported.
 
+mod browser;
 mod figures;
 mod lab;
 mod nginx;
@@ -10,6 +11,7 @@ mod system;
 mod turn;
 mod wait;
 
+pub use browser::Browser;
 pub use figures::Figures;
 pub use lab::{LabChild, TestLab};
 pub use nginx::Nginx;
