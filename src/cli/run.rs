@@ -72,6 +72,10 @@ pub(super) struct Args {
     #[arg(long)]
     no_results: bool,
 
+    /// Record nothing: for `benches/run overhead`, which measures what recording costs
+    #[arg(long, hide = true, requires = "no_results")]
+    no_recording: bool,
+
     /// Write a page for a browser to FILE
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -181,6 +185,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         outputs: arguments.outputs(),
         results: arguments.results.clone(),
         no_results: arguments.no_results,
+        no_recording: arguments.no_recording,
         arguments: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         allow_read: arguments.allow_read.clone(),
         allow_target: arguments.allow_target.clone(),

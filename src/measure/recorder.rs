@@ -37,6 +37,8 @@ pub struct Recorder {
     keeping: Vec<usize>,
     /// The next take is the last.
     closing: bool,
+    /// See [`Recorder::mute`].
+    is_muted: bool,
 }
 
 /// Rows of a phase, of a worker, that keep exchanges whole.
@@ -74,7 +76,13 @@ impl Recorder {
             rewrites: Rewrites::default(),
             keeping: Vec::new(),
             closing: false,
+            is_muted: false,
         }
+    }
+
+    /// Files no sample and no iteration from now on: what recording costs is what a run takes less then.
+    pub fn mute(&mut self) {
+        self.is_muted = true;
     }
 
     /// Rewrites each long text from now on before it is cut: who takes secrets out of a report later finds only
@@ -113,6 +121,9 @@ impl Recorder {
     /// Files one sample. True: its exchange is one of those that are kept whole, so [`Self::keep`] it.
     #[inline]
     pub fn record(&mut self, sample: &Sample) -> bool {
+        if self.is_muted {
+            return false;
+        }
         self.row(sample.phase, sample.name, sample.class).record(sample)
     }
 
@@ -124,24 +135,36 @@ impl Recorder {
     /// An iteration was due and taken up; `entry` is its entry of the phase's mix.
     #[inline]
     pub fn offered(&mut self, phase: u16, entry: usize) {
+        if self.is_muted {
+            return;
+        }
         self.phase(phase).offered(entry);
     }
 
     /// An offered iteration is over.
     #[inline]
     pub fn iteration(&mut self, phase: u16, result: IterationResult) {
+        if self.is_muted {
+            return;
+        }
         self.phase(phase).iteration(result);
     }
 
     /// How long after it was due an iteration was dispatched.
     #[inline]
     pub fn lateness(&mut self, phase: u16, nanos: Nanos) {
+        if self.is_muted {
+            return;
+        }
         self.phase(phase).lateness.record(nanos);
     }
 
     /// How long a dispatched iteration waited for a place in flight.
     #[inline]
     pub fn backlog(&mut self, phase: u16, nanos: Nanos) {
+        if self.is_muted {
+            return;
+        }
         self.phase(phase).backlog.record(nanos);
     }
 
@@ -214,6 +237,9 @@ impl Recorder {
     /// A request went over a connection that was open already.
     #[inline]
     pub fn reused(&mut self, phase: u16, negotiated: Negotiated) {
+        if self.is_muted {
+            return;
+        }
         self.phase(phase).connections.reused(negotiated);
     }
 
@@ -225,6 +251,9 @@ impl Recorder {
     /// Iterations under way in this worker.
     #[inline]
     pub fn in_flight(&mut self, phase: u16, n: u64) {
+        if self.is_muted {
+            return;
+        }
         self.phase(phase).gauges.in_flight.set(n);
     }
 
@@ -236,6 +265,9 @@ impl Recorder {
 
     /// What this worker has at hand: iterations under way, virtual users at work, arrivals that wait for a place.
     pub fn load(&mut self, phase: u16, in_flight: u64, users: u64, queued: u64) {
+        if self.is_muted {
+            return;
+        }
         let gauges = &mut self.phase(phase).gauges;
         gauges.in_flight.set(in_flight);
         gauges.users.set(users);

@@ -107,6 +107,8 @@ pub struct RunOptions {
     pub results: Option<PathBuf>,
     /// Write no run file.
     pub no_results: bool,
+    /// Record nothing: the report is empty. Of use to whoever measures what recording costs.
+    pub no_recording: bool,
     /// The command line, for the run file.
     pub arguments: Vec<String>,
     /// Folders that the script may read beside its own.
@@ -193,6 +195,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
         origin,
         epoch_ms,
         guard: guard.clone(),
+        is_muted: options.no_recording,
     });
     let outline = Outline::of(&plan);
     let facts = manifest::Facts {

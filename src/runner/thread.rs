@@ -91,6 +91,8 @@ pub(super) struct Assignment {
     pub(super) origin: Instant,
     pub(super) epoch_ms: u64,
     pub(super) guard: AddressGuard,
+    /// Nothing is recorded.
+    pub(super) is_muted: bool,
 }
 
 /// Scripts and their data are dropped on this stack too, however deep they are nested.
@@ -257,6 +259,9 @@ pub(super) fn build<T: Transport>(
     let plan = Rc::new(loaded.plan.clone());
     let drawers = loaded.drawers.clone();
     let mut recorder = Recorder::new();
+    if assignment.is_muted {
+        recorder.mute();
+    }
     let redactor = loaded.shared.redactor();
     let starts = redactor.clone();
     recorder.rewrite_long(move |text| redactor.redact(text).into_owned());

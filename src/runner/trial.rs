@@ -83,6 +83,7 @@ pub fn try_out(options: &TrialOptions) -> Result<Trial, NotRun> {
         origin: Instant::now(),
         epoch_ms: super::epoch_ms(SystemTime::now()),
         guard,
+        is_muted: false,
     };
     let (options, redactor) = (options.clone(), scouted.redactor);
     let thread = std::thread::Builder::new()
