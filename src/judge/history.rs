@@ -30,6 +30,8 @@ pub struct Trend {
     pub kind: Kind,
     /// The row.
     pub name: String,
+    /// The class of responses; null is the sum over all.
+    pub class: Option<String>,
     /// `p50`, `p95`, `p99`, `errors` or `rate`.
     pub quantity: &'static str,
     /// What it is counted in.
@@ -56,11 +58,10 @@ pub struct Shift {
     pub verdict: Change,
 }
 
-/// What a history needs of a run. Rows of classes are left to comparisons.
+/// What a history needs of a run.
 pub fn run_figures(run: &[PhaseView<'_>]) -> Vec<RunFigure> {
     let side = [run.to_vec()];
-    let rows = compare::all_rows(&side).into_iter().filter(|(.., class)| class.is_none());
-    let figures = rows.flat_map(|row| {
+    let figures = compare::all_rows(&side).into_iter().flat_map(|row| {
         QUANTITIES.map(|(asked, _)| {
             let value = compare::figures(&side, &row, asked).ok().and_then(|figures| figures.values.first().copied());
             RunFigure { row: row.clone(), asked, value }
@@ -82,9 +83,9 @@ pub fn trends(runs: &[Vec<RunFigure>], phases: &[String], margin: f64) -> Vec<Tr
             let of_run = |run: &Vec<RunFigure>| {
                 run.iter().find(|figure| figure.row == *row && figure.asked == asked).and_then(|figure| figure.value)
             };
-            let (phase, kind, name, _) = row.clone();
+            let (phase, kind, name, class) = row.clone();
             let values = runs.iter().map(of_run).collect();
-            (Trend { phase, kind, name, quantity, unit: asked.unit(), values, changes: Vec::new() }, asked)
+            (Trend { phase, kind, name, class, quantity, unit: asked.unit(), values, changes: Vec::new() }, asked)
         })
         .filter(|(trend, _)| trend.values.iter().any(Option::is_some))
         .collect();
@@ -191,5 +192,22 @@ mod tests {
             })
             .count();
         assert!(alarms <= 4, "{alarms} of 40");
+    }
+
+    #[test]
+    fn a_class_has_a_course_of_its_own() {
+        let run = |slow: bool| {
+            let figure = |class: Option<&str>, us: f64| RunFigure {
+                row: ("main".to_owned(), Kind::Request, "item".to_owned(), class.map(ToOwned::to_owned)),
+                asked: Asked::Percentile(500_000),
+                value: Some(us),
+            };
+            // Misses got slower; there are too few of them to move the whole.
+            vec![figure(None, 1_000.0), figure(Some("miss"), if slow { 9_000.0 } else { 5_000.0 })]
+        };
+        let runs: Vec<_> = (0..16).map(|at| run(at >= 8)).collect();
+        let all = trends(&runs, &["main".to_owned()], 0.05);
+        let changed: Vec<_> = all.iter().filter(|it| !it.changes.is_empty()).map(|it| it.class.as_deref()).collect();
+        assert_eq!(changed, [Some("miss")]);
     }
 }

@@ -137,10 +137,14 @@ impl History {
 impl HistoryTrend {
     /// The row's name as a table shows it.
     pub fn row(&self) -> String {
-        match self.trend.kind {
+        let name = match self.trend.kind {
             Kind::Flow => format!("flow {}", self.trend.name),
             Kind::Group => format!("group {}", self.trend.name),
             Kind::Request | Kind::Hop | Kind::Message => self.trend.name.clone(),
+        };
+        match &self.trend.class {
+            Some(class) => format!("{name} ({class})"),
+            None => name,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use super::{CustomSummary, Latency, PhaseSummary, RowSummary, Summary};
 use crate::{
-    judge::{GoalStatus, Validity, Verdict},
+    judge::{Change, Compared, GoalStatus, Validity, Verdict},
     measure::clean_text,
 };
 
@@ -52,6 +52,7 @@ pub(super) fn render(summary: &Summary) -> String {
     iterations(&mut page, &summary.phases);
     requests(&mut page, &summary.phases);
     grades(&mut page, summary);
+    baseline(&mut page, summary);
     caches(&mut page, &summary.phases);
     custom(&mut page, &summary.phases);
     page.text
@@ -112,6 +113,46 @@ fn requests(page: &mut Page, phases: &[PhaseSummary]) {
         for (phase, row) in rows() {
             page.durations(name, &labels(phase, row), latency(row));
         }
+    }
+}
+
+/// The run held against its baseline.
+fn baseline(page: &mut Page, summary: &Summary) {
+    let Some(comparison) = &summary.baseline else { return };
+    page.family("loadr_baseline_figures", "gauge", "Figures held against the baseline, by what came out.");
+    let of = |verdict: Change| comparison.figures.iter().filter(|figure| figure.verdict == verdict).count();
+    for verdict in [Change::Regression, Change::Improved, Change::Same, Change::Inconclusive] {
+        page.sample("loadr_baseline_figures", &[("verdict", verdict.word())], &of(verdict).to_string());
+    }
+    let labels = |figure: &'_ Compared| {
+        let row = (figure.kind.word(), figure.name.clone());
+        [
+            ("phase", figure.phase.clone()),
+            row,
+            ("class", figure.class.clone().unwrap_or_default()),
+            ("quantity", figure.quantity.clone()),
+        ]
+    };
+    page.family(
+        "loadr_baseline_change",
+        "gauge",
+        "Changes as shares of the baseline, of errors as differences, with the ends of their 95 % intervals.",
+    );
+    for figure in &comparison.figures {
+        for (of, value) in [("value", figure.change), ("low", figure.low), ("high", figure.high)] {
+            let Some(value) = value else { continue };
+            let owned = labels(figure);
+            let mut labels: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            labels.push(("of", of));
+            page.sample("loadr_baseline_change", &labels, &value.to_string());
+        }
+    }
+    page.family("loadr_baseline_verdict", "gauge", "What came out for each figure: always 1.");
+    for figure in &comparison.figures {
+        let owned = labels(figure);
+        let mut labels: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        labels.push(("verdict", figure.verdict.word()));
+        page.sample("loadr_baseline_verdict", &labels, "1");
     }
 }
 
@@ -293,7 +334,7 @@ fn escape(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{aims, healthy, hostile};
+    use crate::report::samples::{aims, healthy, hostile, regressed};
 
     #[test]
     fn families_in_one_piece_each() {
@@ -311,6 +352,18 @@ mod tests {
         ] {
             assert!(page.lines().any(|known| known == line), "{line}: {page}");
         }
+    }
+
+    #[test]
+    fn a_baseline_has_families_of_its_own() {
+        let page = render(&regressed());
+        for line in [
+            "loadr_baseline_verdict{phase=\"sustained\",request=\"item\",quantity=\"p50\",verdict=\"regression\"} 1",
+            "loadr_baseline_change{phase=\"sustained\",request=\"item\",quantity=\"p50\",of=\"low\"} 0.",
+        ] {
+            assert!(page.contains(line), "{line}: {page}");
+        }
+        assert!(!render(&healthy()).contains("loadr_baseline"));
     }
 
     #[test]

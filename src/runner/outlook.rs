@@ -1,6 +1,9 @@
 //! What a script would do: its outlook, without sending anything.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    path::Path,
+};
 
 use super::{NotRun, ScriptOptions, random_seed, scout};
 use crate::{
@@ -41,6 +44,12 @@ pub fn outlook(options: &OutlookOptions) -> Result<(Outlook, crate::script::Reda
         shown.rewrite_texts(&|text| redactor.redact(text).into_owned());
         let mut outlook = Outlook::new(&shown, &loaded.drawers, seed, schedule, targets);
         outlook.plan_hash = loaded.plan.hash();
+        if let Some(baseline) = &mut outlook.baseline {
+            // A name may stand for several, separated by commas, where no file has it.
+            let is_there =
+                |file: &&String| Path::new(file).exists() || file.split(',').all(|file| Path::new(file).exists());
+            baseline.missing = baseline.files.iter().filter(|file| !is_there(file)).cloned().collect();
+        }
         (outlook, redactor)
     })
 }

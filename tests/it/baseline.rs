@@ -129,3 +129,22 @@ fn what_is_no_baseline_is_told_before_anything_is_sent() {
     }
     assert_eq!(lab.seen(), before, "something was sent");
 }
+
+#[test]
+fn the_plan_shows_what_a_run_would_be_held_against() {
+    let script = "let shop = target(\"http://127.0.0.1:1\");\n\
+        phase(\"main\").run(get(\"/\")).users(1).iterations(1);\n\
+        baseline([\"main.loadr\", \"gone.loadr\"], #{ max_regression: \"7%\" });";
+    let plan = |more: &[&str]| {
+        let program = Program::new(["plan", "mix.rhai"]).file("mix.rhai", script).file("main.loadr", "");
+        let ended = program.args(more).run();
+        assert_eq!(ended.code, Some(0), "{ended}");
+        ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let shown = plan(&[]);
+    assert!(shown.contains("main.loadr, ") && shown.contains("less than 7% is no change"), "{shown}");
+    assert!(shown.contains("a regression fails the run (exit 96)"), "{shown}");
+    assert!(shown.contains("gone.loadr is not there") && !shown.contains("main.loadr is not there"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&plan(&["--json"])).expect("JSON");
+    assert_eq!(json["baseline"]["max_regression"], 0.07, "{json:#}");
+}

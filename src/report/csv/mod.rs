@@ -1,5 +1,6 @@
 //! The report as a table for spreadsheets: a row for each phase, request and class.
 
+mod comparison;
 mod seconds;
 pub(super) mod timeline;
 
@@ -40,6 +41,9 @@ pub(super) fn render(summary: &Summary) -> String {
         ]
         .map(String::from),
     );
+    if summary.baseline.is_some() {
+        header.extend(comparison::columns());
+    }
     // Writing into memory cannot fail.
     let _ = writer.write_record(&header);
     for phase in summary.phases.iter().chain(&summary.asides) {
@@ -48,6 +52,9 @@ pub(super) fn render(summary: &Summary) -> String {
             // Of the run, in each row: rows are taken out of their table.
             cells.push((!summary.unverified.is_empty()).to_string());
             cells.extend(grade(summary, row));
+            if let Some(baseline) = &summary.baseline {
+                cells.extend(comparison::cells(baseline, phase, row));
+            }
             let _ = writer.write_record(cells);
         }
     }
@@ -115,7 +122,7 @@ fn text(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{healthy, hostile};
+    use crate::report::samples::{healthy, hostile, regressed};
 
     #[test]
     fn a_row_for_each_phase_and_request() {
@@ -135,6 +142,20 @@ mod tests {
         let latency = &summary.phases[1].requests[0].response_us;
         assert_eq!(item[at("response_p95_us")], latency.p95.expect("enough").to_string());
         assert_eq!(item[at("offered")], latency.count.to_string());
+    }
+
+    #[test]
+    fn a_baseline_stands_beside_each_figure() {
+        let page = render(&regressed());
+        let mut reader = csv::Reader::from_reader(page.as_bytes());
+        let columns = reader.headers().expect("a header").clone();
+        let at = |name: &str| columns.iter().position(|column| column == name).expect("a column");
+        let rows: Vec<_> = reader.records().collect::<Result<_, _>>().expect("rows of one length");
+        let item = rows.iter().find(|row| &row[at("name")] == "item").expect("the row");
+        assert_eq!((&item[at("p50_verdict")], &item[at("errors_verdict")]), ("regression", "same"));
+        let change: f64 = item[at("p50_change")].parse().expect("a number");
+        assert!((0.45..0.55).contains(&change), "{change}");
+        assert!(!render(&healthy()).contains("p50_baseline"), "only where there is one");
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn phases(history: &History) -> Vec<PhaseView> {
     let view = |of_phase: &[HistoryTrend]| PhaseView {
         name: clean_text(&of_phase[0].trend.phase),
         charts: of_phase
-            .chunk_by(|a, b| (a.trend.kind, &a.trend.name) == (b.trend.kind, &b.trend.name))
+            .chunk_by(|a, b| a.row() == b.row() && a.trend.kind == b.trend.kind)
             .take(ROWS_DRAWN)
             .flat_map(charts)
             .collect(),

@@ -14,7 +14,7 @@ use crate::{
     clock::{Nanos, SECOND},
     engine::outline::{Bound, Slot, timeline},
     judge::{Goal, NotDone},
-    plan::{Drawers, Load, Overflow, Phase, Plan, extent_notes},
+    plan::{Baseline, Drawers, Load, Overflow, Phase, Plan, extent_notes},
     protocol::status_text,
 };
 
@@ -39,6 +39,8 @@ pub struct Outlook {
     pub data: Vec<DataOutlook>,
     /// What must hold.
     pub slos: Vec<SloOutlook>,
+    /// What a run would be held against, where the script says it.
+    pub baseline: Option<BaselineOutlook>,
     /// By what rule requests get grades.
     pub grades: Option<String>,
     /// What the script leaves out, with its reasons.
@@ -190,6 +192,30 @@ pub struct SloOutlook {
     pub over_s: Option<f64>,
 }
 
+/// Earlier runs that a run would be held against.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BaselineOutlook {
+    /// Run files, and folders of them.
+    pub files: Vec<String>,
+    /// Those of them that are not there.
+    pub missing: Vec<String>,
+    /// A smaller change is none, as a share.
+    pub max_regression: f64,
+    /// A regression fails the run.
+    pub fail: bool,
+}
+
+impl BaselineOutlook {
+    fn of(baseline: &Baseline) -> Self {
+        Self {
+            files: baseline.files.clone(),
+            missing: Vec::new(),
+            max_regression: baseline.margin,
+            fail: baseline.fail,
+        }
+    }
+}
+
 impl Outlook {
     /// Looks ahead. `schedule` is how many arrivals are wanted.
     pub fn new(
@@ -213,6 +239,7 @@ impl Outlook {
             phases: slots.iter().map(|slot| phase(plan, slot, &place(slot), seed)).collect(),
             data: data::outlook(plan, &slots, seed),
             slos: plan.slos.iter().map(slo).collect(),
+            baseline: plan.baseline.as_ref().map(BaselineOutlook::of),
             grades: plan.grades.as_ref().map(crate::judge::Grades::rule),
             skipped: plan.skipped.clone(),
             goals: plan.goals.iter().map(GoalOutlook::of).collect(),

@@ -41,7 +41,7 @@ pub fn history(history: &History, width: usize, color: bool) -> String {
         let mut table = Table::new("ROW", &COLUMNS);
         let mut last = None;
         for trend in of_phase {
-            let row = (trend.trend.kind, &trend.trend.name);
+            let row = (trend.trend.kind, &trend.trend.name, &trend.trend.class);
             let name = if last.replace(row) == Some(row) { String::new() } else { trend.row() };
             let value =
                 |value: Option<&f64>| value.map_or_else(|| NOTHING.to_owned(), |value| trend.trend.unit.text(*value));
@@ -54,7 +54,7 @@ pub fn history(history: &History, width: usize, color: bool) -> String {
                 plain(course(trend)),
                 (change, tone),
             ];
-            table.row(0, &name, Tone::Plain, cells);
+            table.row(if trend.trend.class.is_some() { 2 } else { 0 }, &name, Tone::Plain, cells);
         }
         table.write(&mut page, 2);
     }

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
     engine::outline::Bound,
-    report::{Count, DataOutlook, Distance, Outlook, PhaseOutlook, Schedule, outlook::EntryOutlook},
+    judge::Unit,
+    report::{BaselineOutlook, Count, DataOutlook, Distance, Outlook, PhaseOutlook, Schedule, outlook::EntryOutlook},
 };
 
 const fn right(title: &'static str, rank: u8) -> Column {
@@ -32,6 +33,9 @@ pub fn render_outlook(outlook: &Outlook, width: usize, color: bool) -> String {
     }
     data(&mut page, &outlook.data);
     slos(&mut page, outlook);
+    if let Some(baseline) = &outlook.baseline {
+        against(&mut page, baseline);
+    }
     if let Some(rule) = &outlook.grades {
         page.blank();
         page.prose(0, Tone::Plain, &format!("grades by the {}", clean(rule)));
@@ -176,6 +180,18 @@ fn aims(page: &mut Page, outlook: &Outlook) {
             let text = format!("skipped: {} {}: {}", it.kind.word(), clean(&it.name), clean(&it.reason));
             page.prose(0, Tone::Warning, &text);
         }
+    }
+}
+
+fn against(page: &mut Page, baseline: &BaselineOutlook) {
+    page.blank();
+    let files: Vec<String> = baseline.files.iter().map(|file| clean(file)).collect();
+    let fails =
+        if baseline.fail { "a regression fails the run (exit 96)" } else { "a regression is told, and fails nothing" };
+    let margin = Unit::Share.text(baseline.max_regression);
+    page.prose(0, Tone::Plain, &format!("baseline {}: less than {margin} is no change; {fails}", files.join(", ")));
+    for file in &baseline.missing {
+        page.prose(2, Tone::Bad, &format!("a run would not start: {} is not there", clean(file)));
     }
 }
 
