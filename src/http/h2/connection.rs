@@ -62,7 +62,7 @@ pub async fn handshake(opened: Opened, clock: &Clock, deadline: Nanos) -> Result
     let (sender, frames) = begun.ok_or_else(late)?.map_err(|error| failure::of_connection(&error, &traffic))?;
     Ok(Rc::new(Connection {
         sender,
-        driver: Driver::start(frames),
+        driver: Driver::start(frames, traffic.clone()),
         traffic,
         converter: Converter::new(secure),
         negotiated,
@@ -84,11 +84,19 @@ impl Connection {
 
     /// It may take another exchange, as far as is known: it stands, and the server has not said that it will go.
     pub fn is_usable(&self) -> bool {
-        self.driver.turn();
+        // While exchanges are under way, the connection's own task sees what comes.
+        if self.streams.get() == 0 {
+            self.driver.turn();
+        }
         let mut cx = Context::from_waker(Waker::noop());
         !self.driver.has_ended()
             && !self.traffic.has_ended.get()
             && !matches!(self.sender.clone().poll_ready(&mut cx), std::task::Poll::Ready(Err(_)))
+    }
+
+    /// The server allows so many streams as there are exchanges under way: each of them is opened when it is sent.
+    pub(super) fn has_room(&self) -> bool {
+        self.streams.get() <= self.sender.current_max_send_streams()
     }
 
     /// A handle for one more stream.

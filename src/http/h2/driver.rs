@@ -1,4 +1,4 @@
-//! What reads and writes a connection's frames: a task of its own, and whoever has something to send.
+//! What reads and writes a connection's frames: a task of its own, and who has to know at once that something was sent.
 
 use std::{
     cell::RefCell,
@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::wire::Wire;
+use super::wire::{Traffic, Wire};
 
 type Frames = ::h2::client::Connection<Wire, Bytes>;
 
@@ -21,13 +21,14 @@ pub struct Driver {
     frames: RefCell<Option<Frames>>,
     /// Of the task: whoever else drives does it in the task's name, so that it is woken by the socket.
     waker: RefCell<Waker>,
+    traffic: Rc<Traffic>,
 }
 
 impl Driver {
     /// Starts the task, which lasts until the connection ends, or nobody holds it any more.
-    pub fn start(frames: Frames) -> Rc<Self> {
+    pub fn start(frames: Frames, traffic: Rc<Traffic>) -> Rc<Self> {
         let waker = RefCell::new(Waker::noop().clone());
-        let driver = Rc::new(Self { frames: RefCell::new(Some(frames)), waker });
+        let driver = Rc::new(Self { frames: RefCell::new(Some(frames)), waker, traffic });
         let task = driver.clone();
         tokio::task::spawn_local(poll_fn(move |cx| {
             let mut waker = task.waker.borrow_mut();
@@ -59,6 +60,7 @@ impl Driver {
         let Some(frames) = slot.as_mut() else { return Poll::Ready(()) };
         // Why it ended, its streams know.
         let outcome = Pin::new(frames).poll(cx).map(drop);
+        self.traffic.note_written();
         if outcome.is_ready() {
             *slot = None;
         }

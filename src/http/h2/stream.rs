@@ -13,7 +13,7 @@ use ::h2::{
 };
 use bytes::Bytes;
 
-use super::{connection::Connection, failure, received::Received};
+use super::{connection::Connection, failure, received::Received, wire::Flush};
 use crate::{
     clock::{Clock, Nanos},
     http::deadline::DeadlineTimer,
@@ -43,6 +43,7 @@ pub async fn exchange(
         deadline,
         reused,
         sender: None,
+        flush: None,
         sending: None,
         written: 0,
         answer: Answer::None,
@@ -88,6 +89,8 @@ struct Call<'a> {
     reused: bool,
     /// This stream's own handle: it tells when the stream was opened, which waits where the server allows no more.
     sender: Option<SendRequest<Bytes>>,
+    /// Where all of the request waits for the connection's task to write it, with what others send at the same time.
+    flush: Option<Flush>,
     /// Where the body goes, until all of it has.
     sending: Option<SendStream<Bytes>>,
     written: usize,
@@ -118,18 +121,29 @@ impl Call<'_> {
     }
 
     fn poll(&mut self, stamps: &mut Stamps, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if stamps.sent.is_none() {
+        if stamps.sent.is_none() && self.flush.is_none() {
             let stopped = self.poll_send(cx);
-            self.connection.driver.turn();
-            self.note_sent(stamps, cx);
+            if stopped.is_ok() && self.sending.is_none() && self.connection.has_room() {
+                self.flush = Some(self.connection.traffic.next_flush());
+            } else {
+                self.connection.driver.turn();
+                self.note_sent(stamps, cx);
+            }
             if let Err(error) = stopped {
                 // The server may have answered without waiting for the rest.
                 let outcome = self.poll_receive(stamps, cx);
                 return if outcome.is_pending() { Poll::Ready(Err(self.failed(&error))) } else { outcome };
             }
         }
-        if let Poll::Ready(outcome) = self.poll_receive(stamps, cx) {
-            return Poll::Ready(outcome);
+        let received = self.poll_receive(stamps, cx);
+        if let Some(sent) = self.flush.as_ref().and_then(|flush| flush.get()) {
+            // What was read in the same turn may have been stamped before.
+            stamps.sent = Some(stamps.first_byte.map_or(sent, |first_byte| sent.min(first_byte)));
+            self.flush = None;
+            self.sender = None;
+        }
+        if received.is_ready() {
+            return received;
         }
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         timer.poll(self.clock, self.deadline, cx).map(|()| Err(self.timed_out()))

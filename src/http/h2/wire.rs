@@ -1,7 +1,7 @@
 //! The bytes under an HTTP/2 connection, and what is noted of them on the way.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
     rc::Rc,
@@ -19,9 +19,15 @@ use crate::{
 const TYPE_AT: u64 = 3;
 const SETTINGS: u8 = 4;
 
+/// When what was written together was handed to the kernel; none before.
+pub type Flush = Rc<Cell<Option<Nanos>>>;
+
 /// What is known of a connection's bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Traffic {
+    clock: Clock,
+    /// Of what is to be written next.
+    next_flush: RefCell<Flush>,
     /// When bytes were read last.
     pub read_at: Cell<Nanos>,
     /// Bytes read.
@@ -34,19 +40,47 @@ pub struct Traffic {
     pub is_foreign: Cell<bool>,
 }
 
+impl Traffic {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            next_flush: RefCell::default(),
+            read_at: Cell::default(),
+            received: Cell::default(),
+            is_blocked: Cell::default(),
+            has_ended: Cell::default(),
+            is_foreign: Cell::default(),
+        }
+    }
+
+    /// Tells later when what is to be written next was handed to the kernel.
+    pub fn next_flush(&self) -> Flush {
+        self.next_flush.borrow().clone()
+    }
+
+    /// Everything was written that could be.
+    pub fn note_written(&self) {
+        let mut next = self.next_flush.borrow_mut();
+        // Nobody waits for most of them.
+        if Rc::strong_count(&next) > 1 && !self.is_blocked.get() {
+            next.set(Some(self.clock.now()));
+            *next = Flush::default();
+        }
+    }
+}
+
 /// A stream that HTTP/2 is spoken over.
 #[derive(Debug)]
 pub struct Wire {
     stream: Stream,
-    clock: Clock,
     traffic: Rc<Traffic>,
 }
 
 impl Wire {
     /// A fresh connection's bytes; `clock` stamps them.
     pub fn new(stream: Stream, clock: Clock) -> (Self, Rc<Traffic>) {
-        let traffic = Rc::new(Traffic::default());
-        (Self { stream, clock, traffic: traffic.clone() }, traffic)
+        let traffic = Rc::new(Traffic::new(clock));
+        (Self { stream, traffic: traffic.clone() }, traffic)
     }
 
     fn note(&self, bytes: &[u8]) {
@@ -56,7 +90,7 @@ impl Wire {
         }
         self.traffic.has_ended.set(bytes.is_empty());
         self.traffic.received.set(before + bytes.len() as u64);
-        self.traffic.read_at.set(self.clock.now());
+        self.traffic.read_at.set(self.traffic.clock.now());
     }
 
     fn noting<T>(&self, outcome: Poll<T>) -> Poll<T> {
