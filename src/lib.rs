@@ -4,7 +4,7 @@
 //! import each other (`tests/it/layers.rs` enforces it):
 //!
 //! ```text
-//! cli
+//! cli | fuzz
 //! runner
 //! script | report | monitor | lab
 //! engine
@@ -18,11 +18,13 @@
 //! clock
 //! ```
 //!
-//! `src/ARCHITECTURE.md` explains how a run flows through them.
+//! `fuzz` is there for tests alone. `src/ARCHITECTURE.md` explains how a run flows through them.
 
 pub mod cli;
 pub mod clock;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod http;
 pub mod judge;
 pub mod lab;

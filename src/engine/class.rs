@@ -30,7 +30,7 @@ pub(super) fn cache_status(reply: &Reply) -> &'static str {
     reply.response.as_ref().map_or("unknown", of_response)
 }
 
-fn of_response(response: &Response) -> &'static str {
+pub(super) fn of_response(response: &Response) -> &'static str {
     READERS.iter().find_map(|read| read(response)).unwrap_or("unknown")
 }
 

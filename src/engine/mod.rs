@@ -5,6 +5,8 @@ mod closed;
 mod cookies;
 mod evidence;
 pub mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod groups;
 mod hops;
 pub mod host;

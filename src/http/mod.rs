@@ -13,6 +13,8 @@ mod connect;
 mod cookies;
 mod deadline;
 mod either;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod guard;
 mod h1;
 mod h2;

@@ -10,6 +10,8 @@
 
 mod figures;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod histogram;
 mod hlog;
 mod manifest;

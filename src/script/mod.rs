@@ -9,6 +9,8 @@ mod draft;
 mod engine;
 mod explain;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod lint;
 mod modules;
 mod multipart;

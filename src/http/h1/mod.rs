@@ -12,6 +12,8 @@ mod reader_tests;
 #[cfg(test)]
 mod response_table;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use chunked::{Decoder, Piece};
 pub use connection::{Connection, Request, Scratch};
 pub use head::{Framing, parse as parse_head};
 pub use reader::{Progress, ResponseReader};

@@ -124,7 +124,7 @@ fn open(path: &Path) -> Result<(File, u64), DataError> {
     Ok((File::open(path).map_err(unreadable)?, about.len()))
 }
 
-fn parse(file: &mut (impl Read + Seek), size: u64, format: &Format) -> Result<Table, DataError> {
+pub(super) fn parse(file: &mut (impl Read + Seek), size: u64, format: &Format) -> Result<Table, DataError> {
     let file = std::cell::RefCell::new(file);
     match format {
         Format::Csv(options) => {

@@ -9,6 +9,8 @@ mod channel_words;
 mod coroutine;
 mod element;
 mod extract;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod globals;
 mod group;
 mod identity;
