@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{Lab, LabOptions, state::Shared};
+use crate::http::raise_descriptor_limit;
 
 /// How long dropping what is unfinished may take: one waits only for a disk.
 const DROP_WITHIN: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ const DROP_WITHIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// As [`Lab::start`], or where standard output or the log cannot be written.
 pub fn run_blocking(options: LabOptions) -> io::Result<()> {
+    // As many clients as this machine can have shall find room.
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(options.threads))
         .thread_name("lab")

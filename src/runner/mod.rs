@@ -169,7 +169,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     for line in announcements(&plan) {
         progress.note(&line);
     }
-    if let Some(warning) = preflight::descriptors(&plan, workers) {
+    for warning in preflight::limits(&plan, workers) {
         progress.note(&warning);
     }
     if !options.no_preflight {

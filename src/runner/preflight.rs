@@ -1,18 +1,18 @@
 //! What can be known to fail is tried before the run.
 
 use std::{
+    collections::HashSet,
     net::ToSocketAddrs,
     time::{Duration, Instant},
 };
-
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::counters::Counters;
 use super::endpoints::links;
 use crate::{
     clock::Clock,
-    http::{AddressGuard, Endpoint, HttpTransport},
-    plan::{Load, Plan, Protocol},
+    engine::outline::groups,
+    http::{AddressGuard, Endpoint, HttpTransport, local_ports, raise_descriptor_limit},
+    plan::{Load, PhaseId, Plan, Protocol, Start, Target},
     protocol::{BufferPool, TargetId, Transport},
 };
 
@@ -21,23 +21,51 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Descriptors that are not connections.
 const SPARE_DESCRIPTORS: u64 = 200;
 
-/// Raises the limit of descriptors to what the system allows, and says so if the plan may need more.
-pub(super) fn descriptors(plan: &Plan, workers: usize) -> Option<String> {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        // Not allowed to: then the limit stays, and is judged below.
-        let _ = setrlimit(Resource::Nofile, limit);
-        limit = getrlimit(Resource::Nofile);
-    }
-    let users = plan.phases.iter().map(|phase| users_max(&phase.load)).max().unwrap_or(0);
+/// Raises the limit of descriptors to what the system allows. Tells of the limits of this machine that the plan's
+/// virtual users are beyond, with what to do.
+pub(super) fn limits(plan: &Plan, workers: usize) -> Vec<String> {
+    let allowed = raise_descriptor_limit();
+    let users = users_at_once(plan);
     let needed = users + SPARE_DESCRIPTORS + 10 * workers as u64;
-    match limit.current {
-        Some(allowed) if allowed < needed => Some(format!(
-            "{users} virtual users need about {needed} descriptors, and this process may have {allowed}: raise `ulimit -n`"
-        )),
-        _ => None,
+    let few_descriptors = allowed.filter(|&allowed| allowed < needed).map(|allowed| {
+        format!(
+            "{users} virtual users need about {needed} descriptors, and this process may have {allowed}, which is the \
+             hard limit: raise it with `ulimit -Hn {needed}` as root, `LimitNOFILE=` of the service or `--ulimit nofile=` \
+             of the container"
+        )
+    });
+    // Every address and port has local ports of its own. A proxy's address is one for all of its targets.
+    let servers: HashSet<_> = plan.targets.iter().map(server).collect();
+    let few_ports = local_ports().map(|ports| ports * servers.len().max(1) as u64).filter(|&ports| ports < users);
+    let few_ports = few_ports.map(|ports| {
+        format!(
+            "{users} virtual users need as many local ports, and this machine has {ports} for {}: widen them with \
+             `sysctl net.ipv4.ip_local_port_range=\"1024 65535\"`, or spread the users over targets at several addresses",
+            if servers.len() == 1 { "the target's address".to_owned() } else { format!("the {} targets", servers.len()) }
+        )
+    });
+    few_descriptors.into_iter().chain(few_ports).collect()
+}
+
+/// Whom connections for a target go to.
+fn server(target: &Target) -> (String, u16) {
+    match &target.proxy {
+        Some(proxy) => (proxy.host.clone(), proxy.port),
+        None => {
+            (target.url.host_str().unwrap_or_default().to_owned(), target.url.port_or_known_default().unwrap_or(80))
+        }
     }
+}
+
+/// The most virtual users that phases ask for which run side by side.
+fn users_at_once(plan: &Plan) -> u64 {
+    let users = |phase: PhaseId| users_max(&plan.phases[phase.index()].load);
+    // Those that start at an offset may run beside any.
+    let by_time = |start: &Start| matches!(start, Start::At(_));
+    let beside: u64 =
+        plan.phases.iter().filter(|phase| by_time(&phase.start)).map(|phase| users_max(&phase.load)).sum();
+    let group = |group: &Vec<PhaseId>| group.iter().map(|&phase| users(phase)).sum::<u64>();
+    beside + groups(plan).iter().map(group).max().unwrap_or(0)
 }
 
 /// The most virtual users that a load model asks for by itself.

@@ -42,6 +42,7 @@ mod run_file;
 mod same_traffic;
 mod sandbox;
 mod saved;
+mod scale;
 mod script_faults;
 mod secrets;
 mod slos;

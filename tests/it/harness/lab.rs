@@ -10,6 +10,8 @@ use std::{
 use loadr::lab::{Entry, Lab, LabOptions};
 use tokio::runtime::Runtime;
 
+use super::program::{PROGRAM, limits};
+
 /// A lab in this process. Its log is the truth that reports are held against.
 #[derive(Debug)]
 pub struct TestLab {
@@ -94,8 +96,18 @@ pub struct LabChild {
 
 impl LabChild {
     pub fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_loadr"))
-            .args(["lab", "--port", "0", "--until-stdin-closes"])
+        Self::of(Command::new(PROGRAM).args(["lab", "--port", "0"]))
+    }
+
+    /// A lab at every address of this machine, with limits to its descriptors.
+    pub fn limited(soft: u32, hard: u32) -> Self {
+        let [shell, rest @ ..] = limits(soft, hard);
+        Self::of(Command::new(shell).args(rest).args([PROGRAM, "lab", "--listen", "0.0.0.0:0"]))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command
+            .arg("--until-stdin-closes")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

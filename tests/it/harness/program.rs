@@ -17,6 +17,8 @@ use super::{figures::Figures, turn::Turn};
 
 /// Seconds that a run may take unless its test says more.
 const LIMIT: Duration = Duration::from_secs(60);
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_loadr");
 /// Where scenarios are written, in the test's folder.
 const SCRIPT: &str = "scenario.rhai";
 /// Where summaries are.
@@ -100,8 +102,13 @@ impl Program {
         self
     }
 
+    /// The soft and the hard limit of its descriptors.
+    pub fn descriptors(self, soft: u32, hard: u32) -> Self {
+        self.under(limits(soft, hard))
+    }
+
     fn command(&self) -> Command {
-        let mut words = self.under.iter().map(OsString::as_os_str).chain([env!("CARGO_BIN_EXE_loadr").as_ref()]);
+        let mut words = self.under.iter().map(OsString::as_os_str).chain([PROGRAM.as_ref()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).args(&self.arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         // What a developer has set must not change what is tested.
@@ -131,6 +138,12 @@ impl Program {
         let stderr = child.stderr.take().map(Output::of);
         Running { child, stdout, stderr, started, limit: self.limit, folder: Arc::new(self.folder), _turn: turn }
     }
+}
+
+/// What starts a program with limits to its descriptors, the soft and the hard one.
+pub fn limits(soft: u32, hard: u32) -> [String; 6] {
+    let script = r#"ulimit -S -n "$1" && ulimit -H -n "$2" && shift 2 && exec "$@""#;
+    ["sh", "-c", script, "sh", &soft.to_string(), &hard.to_string()].map(str::to_owned)
 }
 
 /// What a child writes, read on a thread of its own, so that the child never waits for its reader.
