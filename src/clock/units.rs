@@ -44,6 +44,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseUnitError> {
     if rest.is_empty() {
         return Err(error("a duration needs a number and a unit, such as \"250ms\" or \"1m30s\""));
     }
+    let too_long = || error(format!("`{text}` is longer than a run can be"));
     let mut total: u128 = 0;
     while !rest.is_empty() {
         let (number, after) = split_number(rest)
@@ -58,10 +59,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseUnitError> {
             return Err(error(format!("`{unit}` is not a unit of time; known: ns, us, ms, s, m, min, h, d")));
         };
         let (mantissa, decimals) = decimal(number)?;
-        total += mantissa * u128::from(scale) / 10u128.pow(decimals);
+        let part = mantissa.checked_mul(u128::from(scale)).ok_or_else(too_long)? / 10u128.pow(decimals);
+        total = total.checked_add(part).ok_or_else(too_long)?;
         rest = after[unit_len..].trim_start();
     }
-    let nanos = u64::try_from(total).map_err(|_| error(format!("`{text}` is longer than a run can be")))?;
+    let nanos = u64::try_from(total).map_err(|_| too_long())?;
     Ok(Duration::from_nanos(nanos))
 }
 
@@ -253,7 +255,8 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_nanos(nanos)), "{text}");
         }
-        for text in ["", "10", "ms", "-1s", "5 parsecs", "1e3s", "..s"] {
+        let beyond_128_bits = "9999999999999999999999999999d";
+        for text in ["", "10", "ms", "-1s", "5 parsecs", "1e3s", "..s", "600y", "300000d", beyond_128_bits] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
         assert_eq!(parse_duration("10").unwrap_err().to_string(), "`10` has no unit; write \"10s\" or \"10ms\"");
