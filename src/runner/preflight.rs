@@ -29,9 +29,9 @@ pub(super) fn limits(plan: &Plan, workers: usize) -> Vec<String> {
     let needed = users + SPARE_DESCRIPTORS + 10 * workers as u64;
     let few_descriptors = allowed.filter(|&allowed| allowed < needed).map(|allowed| {
         format!(
-            "{users} virtual users need about {needed} descriptors, and this process may have {allowed}, which is the \
-             hard limit: raise it with `ulimit -Hn {needed}` as root, `LimitNOFILE=` of the service or `--ulimit nofile=` \
-             of the container"
+            "{users} virtual users need about {needed} descriptors, and this process may have {allowed}: raise `ulimit -n`, \
+             whose hard limit that is (`ulimit -Hn {needed}` as root, `LimitNOFILE=` of a service, `--ulimit nofile=` of a \
+             container)"
         )
     });
     // Every address and port has local ports of its own. A proxy's address is one for all of its targets.

@@ -44,7 +44,7 @@ fn a_limit_that_is_too_low_is_told_before_the_run_and_after_it() {
     let script = "target(env(\"TARGET\"));\nphase(\"many\").run(get(\"/health\")).users(300).each_user(2);";
     let ended = Program::run_against(script, &lab.url()).descriptors(50, 120).start().wait();
     assert!(ended.stderr.contains("300 virtual users need about"), "{ended}");
-    assert!(ended.stderr.contains("may have 120, which is the hard limit: raise it with `ulimit -Hn"), "{ended}");
+    assert!(ended.stderr.contains("may have 120: raise `ulimit -n`, whose hard limit that is"), "{ended}");
     // Those that found no room have failed by the generator's fault, and speak against the run.
     let figures = ended.figures();
     let errors = figures.phase("many").row("GET /health").errors();
