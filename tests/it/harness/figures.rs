@@ -73,9 +73,10 @@ impl Figures {
             let end = phase.seconds("start_s") + phase.seconds("duration_s") + phase.seconds("drain_s");
             let course = list(phase.0, "timeline");
             let last = course.last().map_or(0.0, |point| point["start_s"].as_f64().expect("a time"));
-            assert!(last <= end, "its course goes on after its end: {:#}", phase.0);
+            // A course is told by whole seconds.
+            assert!(last < end + 1.0, "its course goes on at {last} s after its end at {end} s: {:#}", phase.0);
             let taken: u64 = course.iter().map(|point| count(point, "offered")).sum();
-            assert_eq!(phase.count("offered"), taken, "{:#}", phase.0);
+            assert_eq!(phase.count("offered"), taken, "its course has others than it: {:#}", phase.0);
         }
         for phase in self.phases().chain(list(&self.0, "asides").iter().map(Phase)) {
             for row in ["requests", "messages", "flows", "groups"].iter().flat_map(|rows| list(phase.0, rows)).map(Row)
