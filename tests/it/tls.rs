@@ -83,8 +83,8 @@ fn a_run_that_verified_nothing_says_so() {
     let ended = Program::run_against(&script, &lab.url()).args(forms).run();
     ended.expect(0);
     for (name, part) in [
-        ("out.csv", ",tls_unverified\n"),
-        ("out.csv", ",true\n"),
+        ("out.csv", ",tls_unverified,"),
+        ("out.csv", ",true,"),
         ("out.xml", "TLS NOT VERIFIED"),
         ("out.prom", "loadr_tls_unverified{target=\"https://127.0.0.1:"),
     ] {

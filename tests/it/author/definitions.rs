@@ -19,7 +19,7 @@ fn definitions_are_written_and_written_again() {
     for line in [
         "fn users(phase: Phase, from: int) -> Phase;",
         "fn users(phase: Phase, from: int, to: int) -> Phase;",
-        "fn get status(response: Response) -> int;",
+        "fn get ok(response: Response) -> bool;",
         "fn check(name: String, passed: bool) -> bool;",
     ] {
         assert!(words.lines().any(|known| known == line), "{line} is missing: {words}");
