@@ -1,7 +1,7 @@
 //! Functions and methods that nothing has, found before the run: a closure would stumble over them only when a
 //! virtual user gets there.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
@@ -22,7 +22,7 @@ const KEYWORDS: &[&str] = &["Fn", "call", "curry", "type_of", "is_shared", "is_d
 /// The calls of names that neither the language, nor Rhai, nor the script has.
 pub(super) fn unknown_calls(engine: &Engine, ast: &AST, file: &str, text: &str, sources: &Sources) -> Vec<Problem> {
     let registered = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
-    let mut known: HashSet<String> = registered.into_iter().collect();
+    let mut known: BTreeSet<String> = registered.into_iter().collect();
     let own: Vec<String> = ast.iter_functions().map(|function| function.name.to_owned()).collect();
     known.extend(own.iter().cloned());
     known.extend(words().filter(|word| word.form == Form::Call).map(|word| word.name.to_owned()));
@@ -92,7 +92,7 @@ fn unknown_function(name: &str, own: &[String], at: &Place) -> Problem {
 }
 
 /// `on` is the name of the variable it is called on. Everybody calls a virtual user `vu` and a response `res`.
-fn unknown_method(name: &str, on: &str, known: &HashSet<String>, at: &Place) -> Problem {
+fn unknown_method(name: &str, on: &str, known: &BTreeSet<String>, at: &Place) -> Problem {
     let receiver = match on {
         "vu" => Some(Receiver::Vu),
         "res" | "response" => Some(Receiver::Response),
@@ -110,7 +110,9 @@ fn unknown_method(name: &str, on: &str, known: &HashSet<String>, at: &Place) -> 
             let near = nearest(name, candidates().filter(|word| word.form == Form::Call).map(|word| word.name))?;
             candidates().find(|word| word.name == near)
         });
-    match (meant, nearest(name, known.iter().map(String::as_str))) {
+    // Operators are functions too, and nobody means them.
+    let names = known.iter().map(String::as_str).filter(|known| known.starts_with(|c: char| c.is_alphabetic()));
+    match (meant, nearest(name, names)) {
         (Some(word), _) => problem.help(format!("did you mean `{}`?", word.name)),
         (None, Some(near)) => problem.help(format!("did you mean `{near}`?")),
         (None, None) => problem.help("`loadr docs` lists every word of the language"),
