@@ -220,6 +220,7 @@ pub(super) fn figures<'a>(side: &Side<'a>, row: &Row, asked: Asked) -> Result<Fi
         class: class.clone(),
         status: None,
         experiment: None,
+        monitor: None,
     };
     let mut values = Vec::new();
     let mut one: Option<Box<dyn Fn(f64) -> Estimate>> = None;

@@ -1,7 +1,7 @@
 //! Conditions as a script writes them: a quantity's name and a comparison with its unit.
 
-use super::{Condition, Op, Quantity};
-use crate::{clock, protocol::status_of};
+use super::{Condition, Op, Quantity, Statistic};
+use crate::{clock, measure::Metric, protocol::status_of};
 
 /// The names of quantities that stand for themselves; beside them there are percentiles (`p99.9`,
 /// `service_p95`, `ttfb_p50`), `check:NAME`, `status:429` and the script's own metrics.
@@ -48,6 +48,14 @@ enum Unit {
     Count,
     /// How many times as much.
     Times,
+    /// Any number: the target knows what it counts.
+    Number,
+    /// Bytes.
+    Size,
+    /// Bytes a second.
+    Throughput,
+    /// Of how many cores: more than all of one is possible.
+    Cores,
     /// A custom metric: the script knows what it counts.
     Any,
 }
@@ -105,6 +113,12 @@ impl Quantity {
             Self::Rps => Unit::Rate,
             Self::Speedup(_) => Unit::Times,
             Self::Count | Self::Status(_) => Unit::Count,
+            Self::Watched(Metric::Cpu, Statistic::PerRequest) => Unit::Duration,
+            Self::Watched(Metric::Cpu, _) => Unit::Cores,
+            Self::Watched(Metric::Rss | Metric::Pss, _) | Self::Watched(_, Statistic::PerRequest) => Unit::Size,
+            Self::Watched(metric, _) if metric.is_counter() => Unit::Throughput,
+            Self::Watched(Metric::Value, _) => Unit::Number,
+            Self::Watched(..) => Unit::Count,
             Self::Custom(_) => Unit::Any,
         }
     }
@@ -139,6 +153,18 @@ impl Condition {
             Unit::Rate => rate(rest)?,
             Unit::Times => times(rest)?,
             Unit::Count => number(rest).ok_or_else(|| format!("`{rest}` is not a number"))?,
+            Unit::Size => size(rest)?,
+            Unit::Throughput => {
+                let bytes = rest.strip_suffix("/s").ok_or_else(|| format!("`{rest}` has no unit: write \"5MB/s\""))?;
+                size(bytes.trim())?
+            }
+            Unit::Cores => cores(rest)?,
+            Unit::Number => rest
+                .replace('_', "")
+                .parse()
+                .ok()
+                .filter(|value: &f64| value.is_finite())
+                .ok_or_else(|| format!("`{rest}` is not a number"))?,
             Unit::Any => number(rest)
                 .or_else(|| share(rest).ok())
                 .or_else(|| rate(rest).ok())
@@ -159,6 +185,20 @@ fn times(text: &str) -> Result<f64, String> {
         format!("`{text}` has no unit: how many times as much is written with an x, such as \"{text}x\"")
     })?;
     number(number_text.trim()).ok_or_else(|| format!("`{text}` is no multiple such as 5x"))
+}
+
+fn size(text: &str) -> Result<f64, String> {
+    if number(text) == Some(0.0) {
+        return Ok(0.0);
+    }
+    clock::parse_size(text).map(|bytes| bytes as f64).map_err(|error| error.to_string())
+}
+
+fn cores(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').and_then(|percent| number(percent.trim()));
+    percent
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| format!("`{text}` is no share of a core: write \"80%\", or \"250%\" of two and a half"))
 }
 
 fn duration(text: &str) -> Result<f64, String> {

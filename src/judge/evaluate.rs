@@ -127,7 +127,7 @@ fn rounded_up(n: u64) -> u64 {
 }
 
 /// The condition's value in a figure's unit: durations are compared in microseconds.
-fn in_unit(condition: &Condition, unit: Unit) -> f64 {
+pub(super) fn in_unit(condition: &Condition, unit: Unit) -> f64 {
     if unit == Unit::Us { condition.value / MICROSECOND as f64 } else { condition.value }
 }
 
@@ -144,6 +144,7 @@ fn estimate(
         Quantity::Speedup(ppm) => {
             return experiment::estimate(slo.selector.experiment.as_deref(), phases, *ppm, confidence);
         }
+        Quantity::Watched(..) => return Err("what is watched is judged at the end of the run".to_owned()),
         Quantity::Checks => return checks(selected, None, limit, confidence),
         Quantity::Check(name) => return checks(selected, Some(name), limit, confidence),
         _ if !selected.has_samples() => return Err(select::nothing_found(&slo.selector, phases)),
@@ -193,7 +194,7 @@ fn estimate(
         Quantity::Status(status) => {
             Estimate::exact(series.status.get(status).copied().unwrap_or(0) as f64, Unit::Count)
         }
-        Quantity::Checks | Quantity::Check(_) | Quantity::Custom(_) | Quantity::Speedup(_) => {
+        Quantity::Checks | Quantity::Check(_) | Quantity::Custom(_) | Quantity::Speedup(_) | Quantity::Watched(..) => {
             unreachable!("answered above")
         }
     })

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Quantity;
+use super::{Quantity, Statistic};
 use crate::{
     clock::{MICROSECOND, Nanos, format_nanos},
+    measure::Metric,
     protocol::status_text,
 };
 
@@ -24,6 +25,14 @@ pub enum Unit {
     Count,
     /// How many times as much.
     Times,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// Bytes a minute.
+    BytesPerMinute,
+    /// Bytes for each request.
+    BytesPerRequest,
     /// Whatever the script meant.
     Any,
 }
@@ -79,6 +88,10 @@ impl Unit {
             Self::Share => percent_text(value),
             Self::Times => format!("{}×", number_text(value)),
             Self::PerSecond => format!("{}/s", number_text(value)),
+            Self::Bytes => bytes_text(value),
+            Self::BytesPerSecond => format!("{}/s", bytes_text(value)),
+            Self::BytesPerMinute => format!("{}/min", bytes_text(value)),
+            Self::BytesPerRequest => format!("{}/request", bytes_text(value)),
             Self::Count | Self::Any => number_text(value),
         }
     }
@@ -117,6 +130,25 @@ fn number_text(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// Bytes in the unit that suits them: `52MB`, `-1.2kB`.
+fn bytes_text(value: f64) -> String {
+    let (divisor, unit) = match value.abs() {
+        size if size >= 999.5e6 => (1e9, "GB"),
+        size if size >= 999.5e3 => (1e6, "MB"),
+        size if size >= 999.5 => (1e3, "kB"),
+        _ => (1.0, "B"),
+    };
+    let scaled = value / divisor;
+    let decimals = match scaled.abs() {
+        size if size >= 100.0 || divisor == 1.0 => 0,
+        size if size >= 10.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{scaled:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{}{unit}", if text == "-0" { "0" } else { text })
+}
+
 /// `950 000` as `p95`, `999 000` as `p99.9`.
 pub fn percent_word(ppm: u32) -> String {
     let (whole, rest) = (ppm / 10_000, ppm % 10_000);
@@ -145,6 +177,9 @@ impl fmt::Display for Quantity {
             Self::Hit(ppm) => write!(f, "hit_{}", percent_word(*ppm)),
             Self::Miss(ppm) => write!(f, "miss_{}", percent_word(*ppm)),
             Self::Speedup(ppm) => write!(f, "speedup_{}", percent_word(*ppm)),
+            Self::Watched(Metric::Value, statistic) => f.write_str(statistic.word()),
+            Self::Watched(metric, Statistic::Avg) => f.write_str(metric.word()),
+            Self::Watched(metric, statistic) => write!(f, "{}_{}", metric.word(), statistic.word()),
             Self::Custom(name) => f.write_str(name),
         }
     }

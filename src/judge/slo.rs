@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Statistic;
+use crate::measure::Metric;
+
 /// A row of the SLO table: every condition must hold for what the selector names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slo {
@@ -39,6 +42,9 @@ pub struct Selector {
     /// Only what this cache experiment is judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
+    /// Only what is watched beside the traffic under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<String>,
 }
 
 /// `quantity op value`, such as `p95 < 10ms`.
@@ -93,6 +99,8 @@ pub enum Quantity {
     Miss(u32),
     /// How many times longer a miss takes than a hit at a percentile, in parts per million, by an experiment's pairs.
     Speedup(u32),
+    /// A figure of something watched beside the traffic.
+    Watched(Metric, Statistic),
     /// A custom metric of the script's, with the statistic asked of it: `name` or `name_p95`.
     Custom(String),
 }

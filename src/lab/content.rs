@@ -30,6 +30,9 @@ const EXPANDED_MAX: usize = 64 << 20;
 const ECHO_MAX: usize = 1 << 20;
 /// What `/lab/leak` may hold in all.
 const LEAK_MAX: usize = 1 << 30;
+/// It is held in blocks of so many bytes: one for each request would be rounded up to what the allocator likes, and more
+/// would be leaked than was asked for.
+const LEAK_BLOCK: usize = 1 << 20;
 /// Pieces that `/lab/drip` sends at most.
 const DRIPS_MAX: usize = 1_000;
 
@@ -267,7 +270,17 @@ impl Leak {
             return false;
         }
         held.bytes += bytes;
-        held.blocks.push(vec![1; bytes]);
+        let mut left = bytes;
+        while left > 0 {
+            match held.blocks.last_mut() {
+                Some(block) if block.len() < LEAK_BLOCK => {
+                    let part = left.min(LEAK_BLOCK - block.len());
+                    block.resize(block.len() + part, 1);
+                    left -= part;
+                }
+                _ => held.blocks.push(Vec::with_capacity(LEAK_BLOCK)),
+            }
+        }
         true
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
+    header::HeaderMap,
     redirect::Policy,
 };
 
@@ -43,11 +44,22 @@ impl Control {
 
     /// The body of a `GET` that is answered with 2xx.
     pub(super) async fn get(&self, url: url::Url) -> Result<Vec<u8>, String> {
+        self.exchange(reqwest::Method::GET, url, HeaderMap::new()).await.map(|(_, body)| body)
+    }
+
+    /// Fields and body of an answer of 2xx to a request without body.
+    pub(super) async fn exchange(
+        &self,
+        method: reqwest::Method,
+        url: url::Url,
+        headers: HeaderMap,
+    ) -> Result<(HeaderMap, Vec<u8>), String> {
         // A literal address is no name: nobody resolves it.
         if let Some(address) = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
             self.check(&address.to_string(), address)?;
         }
-        let mut response = self.client.get(url).send().await.map_err(|error| told(&error))?;
+        let request = self.client.request(method, url).headers(headers);
+        let mut response = request.send().await.map_err(|error| told(&error))?;
         if !response.status().is_success() {
             return Err(format!("the answer was {}", response.status()));
         }
@@ -58,7 +70,7 @@ impl Control {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+        Ok((response.headers().clone(), body))
     }
 
     /// Whether `host`, which is at `address`, may be contacted.

@@ -1,4 +1,5 @@
-//! Reading what others count, beside the traffic: a Redis server, Prometheus, a JSON document.
+//! Looking at things beside the traffic: what processes use, a number in an answer, and what others count (a Redis
+//! server, Prometheus, a JSON document).
 //!
 //! These requests are the control plane. They are in no figure, do not share connections with the load, and go
 //! through a client of their own that follows no redirect, tries nothing twice and uses no proxy. They may go where
@@ -6,11 +7,19 @@
 
 mod control;
 mod exposition;
+mod probe;
 mod redis;
+mod sampler;
+#[cfg(target_os = "linux")]
+mod usage;
+#[cfg(not(target_os = "linux"))]
+#[path = "usage_elsewhere.rs"]
+mod usage;
 
 use std::time::Duration;
 
 pub use control::Control;
+pub use sampler::{News, Sampler};
 
 use crate::plan::Meter;
 

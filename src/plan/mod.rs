@@ -28,6 +28,7 @@ mod template;
 mod timestamp;
 mod tls;
 mod validate;
+mod watch;
 
 pub use baseline::{Baseline, MARGIN, parse_margin};
 pub use draw::{DrawContext, DrawError, Drawers, Draws};
@@ -52,6 +53,7 @@ pub use template::{Body, Check, Classify, Escape, Expect, Part, PartContent, Pie
 pub use timestamp::TimestampForm;
 pub use tls::{PemFile, TlsPlan};
 pub use validate::{nearest, suggest, validate};
+pub use watch::{LeakCheck, Number, Probe, Watch, WatchOutline, Watched};
 
 use crate::{
     judge::{Experiment, Goal, Grades, NotDone, Score, Slo},
@@ -144,6 +146,12 @@ pub struct Plan {
     /// What that came to; empty before [`Plan::leave_out`].
     #[serde(skip)]
     pub skipped: Vec<NotDone>,
+    /// What is looked at beside the traffic.
+    #[serde(skip)]
+    pub watches: Vec<Watch>,
+    /// Those of them whose memory must not grow, and where that was declared.
+    #[serde(skip)]
+    pub leak_checks: Vec<(LeakCheck, Place)>,
     /// How points are taken.
     #[serde(skip)]
     pub score: Option<Score>,

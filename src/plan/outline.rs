@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Plan, Scale, Step};
+use super::{LeakCheck, Phase, Plan, Scale, Step, WatchOutline};
 use crate::judge::{Experiment, Goal, Grades, NotDone, Score, Slo};
 
 /// A plan without what is sent: names, loads, weights and objectives, but no path, header, body or row of data.
@@ -40,6 +40,12 @@ pub struct Outline {
     /// What the script left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<NotDone>,
+    /// What is looked at beside the traffic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<WatchOutline>,
+    /// Those of them whose memory must not grow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leak_checks: Vec<LeakCheck>,
     /// How points are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
@@ -89,6 +95,8 @@ impl Outline {
             experiments: plan.experiments.clone(),
             goals: plan.goals.clone(),
             skipped: plan.skipped.clone(),
+            watches: plan.watches.iter().map(WatchOutline::of).collect(),
+            leak_checks: plan.leak_checks.iter().map(|(check, _)| check.clone()).collect(),
             score: plan.score.clone(),
             notes: plan.notes.clone(),
             facts: plan.facts.clone(),

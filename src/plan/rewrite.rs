@@ -31,8 +31,9 @@ impl Plan {
         }
         for slo in &mut self.slos {
             each(&mut slo.name);
-            let Selector { phase, request, flow, group, message, class, status: _, experiment } = &mut slo.selector;
-            let names = [phase, request, flow, group, message, class, experiment];
+            let Selector { phase, request, flow, group, message, class, status: _, experiment, monitor } =
+                &mut slo.selector;
+            let names = [phase, request, flow, group, message, class, experiment, monitor];
             names.into_iter().flatten().for_each(each);
         }
         if let Some(grades) = &mut self.grades {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Generator, Load, Order, Phase, Place, Plan, Problem, Start, Step, problem::Lack};
+use super::{Generator, Load, Order, Phase, Place, Plan, Problem, Start, Step, Watched, problem::Lack};
 use crate::judge::{Selector, is_part_of};
 
 /// Longest phase, in seconds: beyond it per-second series no longer make sense.
@@ -24,6 +24,7 @@ pub fn validate(plan: &Plan) -> Vec<Problem> {
     slos(plan, &mut problems);
     goals(plan, &mut problems);
     plan.skip_problems(&mut problems);
+    watches(plan, &mut problems);
     experiments(plan, &mut problems);
     problems
 }
@@ -358,6 +359,27 @@ fn slos(plan: &Plan, problems: &mut Vec<Problem>) {
     }
 }
 
+fn watches(plan: &Plan, problems: &mut Vec<Problem>) {
+    for (index, watch) in plan.watches.iter().enumerate() {
+        if plan.watches[..index].iter().any(|earlier| earlier.name == watch.name) {
+            let problem = Problem::at(&watch.at, format!("two things are watched as `{}`", watch.name));
+            problems.push(problem.help("give each a name of its own"));
+        }
+    }
+    for (check, at) in &plan.leak_checks {
+        let monitors = plan.watches.iter().filter(|watch| !matches!(watch.what, Watched::Probe(_)));
+        let names: Vec<&str> = monitors.map(|watch| watch.name.as_str()).collect();
+        if !names.contains(&check.watch.as_str()) {
+            problems.push(
+                Problem::at(at, format!("no monitor is named `{}`", check.watch))
+                    .label("nothing to check for a leak")
+                    .help(suggest(&check.watch, names, "monitor"))
+                    .lacking(Lack::Name(check.watch.clone())),
+            );
+        }
+    }
+}
+
 fn goals(plan: &Plan, problems: &mut Vec<Problem>) {
     for (index, goal) in plan.goals.iter().enumerate() {
         let at = plan.goal_places.get(index).cloned().unwrap_or_default();
@@ -391,6 +413,7 @@ fn selects(plan: &Plan, selector: &Selector, at: &Place, whose: &str, problems: 
     };
     let experiments = plan.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
     known("experiment", &selector.experiment, experiments);
+    known("monitor", &selector.monitor, plan.watches.iter().map(|watch| watch.name.as_str()).collect());
     known("phase", &selector.phase, plan.phases.iter().map(|phase| phase.name.as_str()).collect());
     known("flow", &selector.flow, plan.flows.iter().map(|flow| flow.name.as_str()).collect());
     if closed_world {

@@ -3,6 +3,7 @@
 mod aims;
 mod comparison;
 mod experiment;
+mod watched;
 
 use std::fmt::Write;
 
@@ -48,6 +49,9 @@ pub(super) fn render(summary: &Summary) -> String {
     }
     if left_out > 0 {
         let _ = writeln!(page, "{left_out} phases are left out: the comment would be too long.\n");
+    }
+    for watch in &summary.watched {
+        watched::section(&mut page, watch);
     }
     remarks(&mut page, summary);
     page

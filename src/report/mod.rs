@@ -43,10 +43,11 @@ pub use progress::{ProgressView, progress_line};
 pub use summary::{
     BaselineSummary, CacheSummary, CheckSummary, CoursePoint, CustomSummary, EffectiveSummary, ExampleSummary,
     ExcerptSummary, ExemplarSummary, ExperimentSummary, ExpiriesSummary, FailureSummary, GoalSummary, GradeLimit,
-    GradeSummary, InvalidationSummary, Latency, MessageSummary, MixSummary, NeedSummary, NegotiatedSummary,
-    OutagePhaseSummary, OutageSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary, ScaleSummary, SizeSummary,
-    SloSummary, SpeedupSummary, StampedeSummary, Summary, SummaryInput, TimelinePoint, TruthSummary, TtlSummary,
-    UnmarkedSummary, UsersSummary, WorkingSetSummary, WorthSummary, phase_views,
+    GradeSummary, InvalidationSummary, Latency, MessageSummary, MetricSummary, MixSummary, NeedSummary,
+    NegotiatedSummary, OutagePhaseSummary, OutageSummary, PartSummary, PhaseSummary, PhaseTiming, RowSummary,
+    ScaleSummary, SizeSummary, SloSummary, SpeedupSummary, StampedeSummary, Summary, SummaryInput, TimelinePoint,
+    TruthSummary, TtlSummary, UnmarkedSummary, UsersSummary, WatchCourse, WatchPhase, WatchSummary, WorkingSetSummary,
+    WorthSummary, phase_views,
 };
 pub use template::Template;
 pub use trial::{Act, Body, Headers, Observed, Timings, Trial, TrialCheck, TrialError, TrialRequest, TrialStep};

@@ -2,7 +2,7 @@
 
 use super::{
     CacheSummary, CustomSummary, ExcerptSummary, ExemplarSummary, Latency, MessageSummary, NeedSummary, PhaseSummary,
-    RowSummary, Summary,
+    RowSummary, Summary, WatchSummary,
 };
 use crate::{
     clock::{Nanos, SECOND, format_nanos},
@@ -148,6 +148,21 @@ pub(super) const fn mark(verdict: Verdict) -> &'static str {
         Verdict::Inconclusive => "?",
         Verdict::NotRun => "·",
     }
+}
+
+/// What a reader must know of what was watched.
+pub(super) fn watch_remark(watch: &WatchSummary) -> Vec<String> {
+    let every = watch.every_text();
+    let mut remarks = vec![format!("peaks are lower bounds: it was looked at every {every}, beside the traffic")];
+    let seen = |word: &str| watch.phases.iter().flat_map(|phase| &phase.metrics).any(|metric| metric.metric == word);
+    if seen("net_sent") && watch.about.contains("process") {
+        remarks
+            .push("network figures are those of the whole machine (without loopback), not of the process".to_owned());
+    }
+    if let Some(leak) = &watch.leak {
+        remarks.push(format!("memory: {}", leak.text()));
+    }
+    remarks
 }
 
 /// A sign for what became of a goal.

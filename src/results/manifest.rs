@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::wire::is_zero;
-use crate::clock::Nanos;
+use crate::{clock::Nanos, measure::Observation};
 
 /// What every run file says it is.
 pub const FORMAT: &str = "loadr run";
@@ -165,6 +165,9 @@ pub struct End {
     /// What happened besides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What was seen beside the traffic since the last tick.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observations: Vec<Observation>,
     /// `teardown` failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teardown_error: Option<String>,

@@ -93,11 +93,13 @@ pub fn merge<R: Read + Seek, W: Write>(files: Vec<Opened<R>>, out: W) -> Result<
     while let Some(second) = parts.iter().filter_map(Part::second).min() {
         let mut sum = Chunk::default();
         let mut active: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut observations = Vec::new();
         for (at, part) in parts.iter_mut().enumerate() {
             if part.second() != Some(second) {
                 continue;
             }
             let chunk = part.advance().map_err(|error| MergeError::Read(at, error))?.unwrap_or_default();
+            observations.extend(chunk.tick.iter().flat_map(|tick| tick.observations.iter().cloned()));
             for now in chunk.tick.iter().flat_map(|tick| &tick.active) {
                 active.entry(now.phase).and_modify(|start| *start = now.start.min(*start)).or_insert(now.start);
             }
@@ -121,6 +123,7 @@ pub fn merge<R: Read + Seek, W: Write>(files: Vec<Opened<R>>, out: W) -> Result<
             names_turned_away: last().map(|tick| tick.names_turned_away).fold(0, u64::saturating_add),
             clock_gap_max: last().map(|tick| tick.clock_gap_max).max().unwrap_or(0),
             clock_gaps: last().map(|tick| tick.clock_gaps).fold(0, u64::saturating_add),
+            observations,
         };
         writer.tick(&tick, &[]).map_err(MergeError::Write)?;
     }
@@ -164,6 +167,7 @@ fn finish<R>(parts: Vec<Part<R>>) -> (Vec<Timing>, End) {
         }
         let Some(own) = part.end else { continue };
         end.cut = end.cut.or(own.cut);
+        end.observations.extend(own.observations);
         for (phase, planned) in own.planned {
             let sum = end.planned.entry(phase).or_default();
             *sum = sum.saturating_add(planned);

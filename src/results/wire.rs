@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Active, End, Manifest, Timing};
 use crate::{
     clock::Nanos,
-    measure::{Example, Excerpt, Exemplar, Kind},
+    measure::{Example, Excerpt, Exemplar, Kind, Observation},
     protocol::Negotiated,
 };
 
@@ -45,6 +45,9 @@ pub struct Tick {
     /// How often one came late, so far.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_gaps: u64,
+    /// What was seen beside the traffic since the last tick.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observations: Vec<Observation>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use super::baseline::Baseline;
 use crate::{
     clock::Nanos,
     engine::{Aside, arrival_plan},
-    judge::{self, Ending, GeneratorHealth, NotDone, NotDoneKind, Watch},
-    measure::Totals,
+    judge::{self, Ending, GeneratorHealth, NotDone, NotDoneKind, PhaseSpan, Watch, Watching},
+    measure::{Observed, Totals},
     pace::Segment,
     plan::{Outline, Phase},
     report::{ComparedRun, Comparison, PhaseTiming, Summary, SummaryInput, phase_views},
@@ -26,6 +26,8 @@ pub(super) struct Ran<'a> {
     pub(super) strict: bool,
     pub(super) totals: &'a Totals,
     pub(super) timings: &'a BTreeMap<u16, Timing>,
+    /// What was seen beside the traffic.
+    pub(super) observed: &'a Observed,
     pub(super) end: &'a End,
     /// Why the figures are not all that were measured.
     pub(super) partial: Option<&'a str>,
@@ -52,6 +54,16 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
     let slos_not_run = judge::mark_not_run(&outline.slos, &mut slos, planned, &not_run);
     let slo_not_run = !slos_not_run.is_empty();
     not_run.extend(slos_not_run);
+    let names: Vec<String> = outline.watches.iter().map(|watch| watch.name.clone()).collect();
+    let spans = spans(outline, &timings);
+    let watching = Watching { observed: ran.observed, names: &names, spans: &spans };
+    judge::judge_watched(&outline.slos, &mut slos, &watching);
+    for check in &outline.leak_checks {
+        if let Some(watch) = names.iter().position(|name| *name == check.watch) {
+            let finding = judge::judge_leak(ran.observed, watch as u16, &check.limit, 0, Nanos::MAX);
+            slos.push(finding.row(&check.watch, &check.limit));
+        }
+    }
     let (validity, evidence) = judge::assess(&views, &health(ran));
     let comparison = match &ran.against {
         Against::Nothing => None,
@@ -84,6 +96,7 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         asides: &asides,
         slos: &slos,
         not_run: &not_run,
+        watching,
         validity,
         evidence: &evidence,
         baseline: comparison.as_ref(),
@@ -96,6 +109,16 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
         notes: &notes,
         readings: &ran.end.readings,
     })
+}
+
+/// When phases ran, as what is watched is aligned to them.
+fn spans<'a>(outline: &'a Outline, timings: &[PhaseTiming]) -> Vec<PhaseSpan<'a>> {
+    let span = |timing: &PhaseTiming| {
+        let phase = outline.phases.get(usize::from(timing.phase))?;
+        let end = timing.drained.max(timing.stopped);
+        Some(PhaseSpan { name: &phase.name, warmup: phase.warmup, start: timing.start, end })
+    };
+    timings.iter().filter_map(span).collect()
 }
 
 fn told(cut: &Cut) -> String {

@@ -23,6 +23,7 @@ mod runs;
 mod scout;
 mod thread;
 mod trial;
+mod watching;
 
 use std::{
     collections::BTreeMap,
@@ -55,12 +56,14 @@ use self::{
     record::Recording,
     scout::Scouted,
     thread::Assignment,
+    watching::{Watching, note_end},
 };
 use crate::{
     clock::{Clock, Nanos},
     http::{AddressGuard, Reach, reach},
     judge::{self, ExitCode, Watch},
     measure::Totals,
+    monitor::Sampler,
     pace::Segment,
     plan::{Extent, Outline, PhaseId, Plan, Slice},
     report::{self, Summary},
@@ -208,14 +211,22 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
         started_at_ms: epoch_ms,
     };
     let recording = (!options.no_results).then(|| start_recording(&facts, out, &redactor));
-    let mut watchers = Watchers { progress, recording };
+    let sampler = (!plan.watches.is_empty())
+        .then(|| Sampler::start(&plan.watches, &plan.targets, &[], &guard, origin))
+        .transpose()
+        .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
+    let mut watchers = Watchers { progress, recording, watching: Watching::new(sampler) };
     let mut watch = Watch::new(&plan.slos);
     let clock = Clock::real(origin);
     let conducted =
         conduct(&plan, &outline, options, clock, assignments.collect(), &mut watchers, &mut watch, counters)?;
-    let Watchers { progress, recording } = watchers;
+    let Watchers { progress, recording, mut watching } = watchers;
     progress.finish();
     let mut end = end_of(&conducted, &outline, whole, seed);
+    note_end(&mut watching.observed, &conducted.totals, &conducted.timings);
+    let (last_seen, missed) = watching.finish(&outline.watches);
+    end.observations = last_seen;
+    end.notes.extend(missed);
     let against = match &baseline {
         Some(baseline) => {
             let file = recording.as_ref().map(|recording| recording.path.as_path());
@@ -231,6 +242,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
         strict: options.strict,
         totals: &conducted.totals,
         timings: &conducted.timings,
+        observed: &watching.observed,
         end: &end,
         partial: None,
         against,
@@ -294,6 +306,7 @@ fn end_of(conducted: &Conducted, outline: &Outline, segment: Segment, seed: u64)
         notes: conducted.notes.clone(),
         teardown_error: conducted.teardown_error.clone(),
         readings: conducted.readings.clone(),
+        observations: Vec::new(),
         comparison: None,
     }
 }
@@ -302,13 +315,15 @@ fn end_of(conducted: &Conducted, outline: &Outline, segment: Segment, seed: u64)
 struct Watchers {
     progress: Progress,
     recording: Option<Recording>,
+    watching: Watching,
 }
 
 impl Watcher for Watchers {
     fn update(&mut self, view: &View<'_>) {
         self.progress.update(view);
+        let seen = self.watching.update(view);
         if let Some(recording) = &mut self.recording {
-            recording.update(view);
+            recording.update(view, &seen);
             if let Some(news) = recording.news() {
                 self.progress.warn(&news);
             }

@@ -15,7 +15,7 @@ use std::{
 
 use super::conduct::View;
 use crate::{
-    measure::{Gauges, PhaseFigures, Totals},
+    measure::{Gauges, Observation, PhaseFigures, Totals},
     results::{Active, End, Manifest, Tick, Timing, Writer},
     script::Redactor,
 };
@@ -45,6 +45,8 @@ pub(super) struct Recording {
     next: u64,
     /// Phases whose end has been handed over.
     ended: BTreeSet<u16>,
+    /// What was seen beside the traffic and has not been handed over.
+    unwritten: Vec<Observation>,
 }
 
 impl Recording {
@@ -59,6 +61,7 @@ impl Recording {
             told: false,
             next: 0,
             ended: BTreeSet::new(),
+            unwritten: Vec::new(),
         };
         let begun = file.and_then(|file| Writer::start(Synced::new(file), manifest)).and_then(|writer| {
             let (sender, receiver) = sync_channel(WAITING_MAX);
@@ -78,7 +81,7 @@ impl Recording {
     }
 
     /// A second is complete.
-    pub(super) fn update(&mut self, view: &View<'_>) {
+    pub(super) fn update(&mut self, view: &View<'_>, seen: &[Observation]) {
         let gap_max = view.gaps.iter().copied().max().unwrap_or(0);
         let active = view.phases.iter().map(|&(id, start)| Active { phase: id.0 as u16, start });
         let tick = Tick {
@@ -87,6 +90,7 @@ impl Recording {
             names_turned_away: view.totals.names_turned_away(),
             clock_gap_max: gap_max,
             clock_gaps: view.gaps.len() as u64,
+            observations: self.unwritten.iter().chain(seen).cloned().collect(),
         };
         let new = view.ended.iter().filter(|timing| !self.ended.contains(&timing.phase));
         let batch = Batch {
@@ -100,9 +104,11 @@ impl Recording {
             Some(Ok(())) => {
                 self.next = view.second + 1;
                 self.ended.extend(ended);
+                self.unwritten.clear();
             }
             // The disk is slow: the seconds stay in the totals, and go with a later tick.
-            Some(Err(TrySendError::Full(_))) | None => {}
+            Some(Err(TrySendError::Full(_))) => self.unwritten.extend_from_slice(seen),
+            None => {}
             Some(Err(TrySendError::Disconnected(_))) => self.batches = None,
         }
     }
@@ -131,7 +137,10 @@ impl Recording {
             ended: new.copied().collect(),
             seconds: self.seconds(totals, newest),
             tick: None,
-            end: Some(end.clone()),
+            end: Some(End {
+                observations: self.unwritten.iter().chain(&end.observations).cloned().collect(),
+                ..end.clone()
+            }),
         };
         if let Some(batches) = self.batches.take() {
             // A thread that is gone has left its reason.

@@ -11,11 +11,12 @@ use super::{
     conclude::{Against, Ran, conclude, planned_arrivals},
     conduct::longest_window,
     timings_at,
+    watching::{note_end, note_load},
 };
 use crate::{
     engine::Aside,
     judge::{Grades, PhaseView, Slo, Watch},
-    measure::Totals,
+    measure::{Observed, Totals},
     pace::Segment,
     plan::Outline,
     report::{self, Summary},
@@ -104,7 +105,10 @@ pub(super) fn replay_as(path: &Path, objectives: Option<Objectives>) -> Result<R
         outline.grades = objectives.grades.or(outline.grades);
     }
     let mut watch = Watch::new(&outline.slos);
+    let mut observed = Observed::default();
     let loaded = opened.load(longest_window(&outline.phases, &outline.slos), |totals, tick| {
+        tick.observations.iter().for_each(|sample| observed.push(sample.clone()));
+        note_load(&mut observed, totals, tick.second);
         let active: Vec<_> = tick.active.iter().map(|active| (active.phase, active.start)).collect();
         // What it would abort for ended the run when it ran; here only the windows count.
         watch.tick(&report::phase_views(&outline, totals, &timings_at(&active, tick.second)), tick.second);
@@ -124,6 +128,8 @@ pub(super) fn replay_as(path: &Path, objectives: Option<Objectives>) -> Result<R
     if is_anew {
         end.notes.push("judged anew: these SLOs are not those that the run had".to_owned());
     }
+    note_end(&mut observed, &loaded.totals, &loaded.timings);
+    end.observations.iter().for_each(|sample| observed.push(sample.clone()));
     let summary = conclude(
         &Ran {
             outline: &outline,
@@ -133,6 +139,7 @@ pub(super) fn replay_as(path: &Path, objectives: Option<Objectives>) -> Result<R
             strict: is_strict,
             totals: &loaded.totals,
             timings: &loaded.timings,
+            observed: &observed,
             end: &end,
             partial: loaded.partial.as_deref(),
             against: known(&end),

@@ -298,6 +298,7 @@ fn unmentioned<'a>(text: &str, wanted: impl IntoIterator<Item = &'a str>) -> BTr
 fn every_word_of_the_language_is_in_the_guide() {
     let pages = [
         "README.md",
+        "monitor.md",
         "phases.md",
         "requests.md",
         "databases.md",
@@ -457,6 +458,9 @@ slo("fast", #{ p50: "< 1s" });
 goal("faster", #{ before: "5 s", target: "< 1s", phase: "main" });
 skip("by hand", "nobody here");
 score(10).deduct(0.5, "no runbook");
+probe("seen", get("/lab/stats"), "$.requests", 50.ms);
+monitor("own", pid(1), #{ every: 50.ms });
+leak_check("own", #{ max_slope: "1MB/min" });
 slo("pays", #{ experiment: "it", p95: "< 5ms" });
 note("a note");
 fact("commit", "1a2b3c");

@@ -70,6 +70,20 @@ fn users_are_accounts_of_a_file() {
 }
 
 #[test]
+fn memory_is_watched_and_what_is_not_is_skipped() {
+    let lab = TestLab::start();
+    let pid = format!("PID={}", std::process::id());
+    let ended = run("memory", &lab, &["LENGTH=1s", "EVERY=100ms", &pid]);
+    assert_went_well(&ended);
+    let watched = ended.figures().0["watched"].as_array().expect("what was watched");
+    assert_eq!(watched.iter().map(|it| it["name"].as_str()).collect::<Vec<_>>(), [Some("answers"), Some("server")]);
+    assert_eq!(ended.figures().slo("it counts")["verdict"], "pass");
+    assert_eq!(ended.figures().0["goals"][1]["status"], "not_measured");
+    let ended = run("memory", &lab, &["LENGTH=1s", "EVERY=100ms"]);
+    assert_eq!(ended.figures().0["skipped"][0]["name"], "memory", "{ended}");
+}
+
+#[test]
 fn a_cache_is_experimented_with() {
     let options = LabOptions {
         origin_delay: std::time::Duration::from_millis(5),

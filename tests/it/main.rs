@@ -30,6 +30,7 @@ mod interruption;
 mod layers;
 mod main_job;
 mod metrics;
+mod monitor;
 mod output;
 mod page;
 mod proxies;

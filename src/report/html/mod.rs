@@ -9,6 +9,7 @@ mod experiment;
 pub(super) mod history;
 mod scale;
 mod view;
+mod watched;
 
 use std::sync::LazyLock;
 
@@ -42,6 +43,7 @@ pub(super) fn render(summary: &Summary) -> String {
         phases => Value::from(Serde(view::phases(summary))),
         experiments => Value::from(Serde(experiment::experiments(summary))),
         aims => Value::from(Serde(aims::view(summary))),
+        watched => Value::from(Serde(watched::watched(summary))),
         remarks => view::remarks(summary),
         grades => summary.grades.as_ref().map(ScaleSummary::about),
         tags => tags(summary).iter().map(|tag| clean_text(tag)).collect::<Vec<_>>(),

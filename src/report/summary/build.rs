@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CheckSummary, ExampleSummary, ExcerptSummary, ExperimentSummary, GoalSummary, Latency, MessageSummary, MixSummary,
-    PhaseSummary, ScaleSummary, SloSummary, Summary,
+    PhaseSummary, ScaleSummary, SloSummary, Summary, WatchSummary,
     connections::negotiated,
     custom::custom_metrics,
     rows::rows,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::{Nanos, SECOND},
-    judge::{Evidence, ExitCode, NotDone, PhaseView, SloResult, Validity, judge_score},
+    judge::{Evidence, ExitCode, NotDone, PhaseView, SloResult, Validity, Watching, judge_score},
     measure::{Custom, Example, Kind, MessageCounts, PhaseFigures, Totals},
     plan::{Load, Outline, OutlineEntry, Phase, extent_notes},
     report::{Comparison, describe},
@@ -61,6 +61,8 @@ pub struct SummaryInput<'a> {
     pub slos: &'a [SloResult],
     /// What the plan has and the run never reached.
     pub not_run: &'a [NotDone],
+    /// What was watched beside the traffic.
+    pub watching: Watching<'a>,
     /// What the figures are worth.
     pub validity: Validity,
     /// What speaks against them.
@@ -142,6 +144,7 @@ impl Summary {
             baseline: input.baseline.cloned(),
             phases: phases.iter().map(|(phase, timing)| planned_phase(input, phase, *timing)).collect(),
             asides: input.asides.iter().filter(happened).map(|(index, name)| aside(input, *index, name)).collect(),
+            watched: WatchSummary::all(outline, &input.watching),
             custom: custom_metrics(&custom),
             notes: unverified_note(&outline.unverified)
                 .into_iter()

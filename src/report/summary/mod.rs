@@ -23,6 +23,7 @@ mod timeline;
 mod truth;
 mod unmarked;
 mod users;
+mod watched;
 mod worth;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub use timeline::TimelinePoint;
 pub use truth::TruthSummary;
 pub use unmarked::UnmarkedSummary;
 pub use users::UsersSummary;
+pub use watched::{MetricSummary, WatchCourse, WatchPhase, WatchSummary};
 pub use worth::{BaselineSummary, WorthSummary};
 
 use crate::{
@@ -104,6 +106,8 @@ pub struct Summary {
     pub phases: Vec<PhaseSummary>,
     /// What was measured outside of phases (setup, logins, teardown); counts in no total and no SLO.
     pub asides: Vec<PhaseSummary>,
+    /// What was watched beside the traffic.
+    pub watched: Vec<WatchSummary>,
     /// The script's own metrics, over all phases but warm-up.
     pub custom: Vec<CustomSummary>,
     /// What a reader should know: of the script's author, and of the run.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::{
     clock::{Rate, SECOND},
+    judge::Watching,
     judge::{Condition, Ending, GeneratorHealth, Quantity, Selector, Slo, assess, evaluate, exit_code},
+    measure::Observed,
     measure::synthetic::Synthetic,
     plan::{
         Body, Deal, Expect, Load, Mix, MixEntry, MixId, Outline, Phase, Place, Plan, Step, Target, Template,
@@ -97,6 +99,7 @@ pub(in crate::report) fn summary(run: &Synthetic, plan: &Plan, planned: &[Option
         asides: &[(plan.phases.len() as u16, "logins")],
         slos: &slos,
         not_run: &[],
+        watching: Watching { observed: &Observed::default(), names: &[], spans: &[] },
         validity,
         evidence: &evidence,
         seed: 42,

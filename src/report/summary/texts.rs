@@ -48,6 +48,11 @@ impl Summary {
         for phase in self.phases.iter_mut().chain(&mut self.asides) {
             rewrite_phase(phase, &each);
         }
+        for watch in &mut self.watched {
+            each(&mut watch.name);
+            each(&mut watch.about);
+            watch.phases.iter_mut().for_each(|phase| each(&mut phase.phase));
+        }
         self.custom.iter_mut().for_each(|metric| each(metric.name_mut()));
     }
 }

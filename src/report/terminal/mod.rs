@@ -12,6 +12,7 @@ mod table;
 mod text;
 mod timeline;
 mod trial;
+mod watched;
 mod width;
 
 pub use comparison::{ab, comparison};
@@ -64,6 +65,9 @@ fn render_page(summary: &Summary, width: usize, color: bool, exemplars: bool) ->
     }
     for aside in &summary.asides {
         phase::aside(&mut page, aside);
+    }
+    for watch in &summary.watched {
+        watched::section(&mut page, watch);
     }
     custom(&mut page, summary);
     remarks(&mut page, summary);

@@ -27,6 +27,7 @@ pub(super) mod target_http;
 pub(super) mod target_tls;
 pub(super) mod unavailable;
 mod units;
+mod watch;
 mod word;
 
 use std::{any::TypeId, cell::Cell, rc::Rc};
@@ -53,7 +54,7 @@ pub(super) use self::word::Run;
 type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 28] {
+fn types() -> [(&'static str, &'static str, &'static str); 29] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -66,6 +67,7 @@ fn types() -> [(&'static str, &'static str, &'static str); 28] {
         (type_name::<mix::MixHandle>(), "Mix", "a mix"),
         (type_name::<mix::FlowHandle>(), "Flow", "a flow"),
         (type_name::<aims::ScoreHandle>(), "Score", "a score"),
+        (type_name::<watch::SourceHandle>(), "Source", "something to watch"),
         (type_name::<generators::GeneratorHandle>(), "Generator", "a generator"),
         (type_name::<data::DataHandle>(), "DataSet", "a data set"),
         (type_name::<data::Row>(), "Row", "a row of a data set"),
@@ -128,6 +130,7 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
         .register_type_with_name::<mix::MixHandle>("Mix")
         .register_type_with_name::<mix::FlowHandle>("Flow")
         .register_type_with_name::<aims::ScoreHandle>("Score")
+        .register_type_with_name::<watch::SourceHandle>("Source")
         .register_type_with_name::<Poison>(POISON)
         .register_type_with_name::<super::explain::Thrown>("Error");
     engine.register_fn("to_string", |thrown: &mut super::explain::Thrown| -> ImmutableString {

@@ -5,6 +5,7 @@ use rhai::{Dynamic, Map};
 use super::{Form::Call as Written, Receiver::Global, Run, Stages::Plan, Word};
 use crate::{
     judge::{Condition, QUANTITIES, Quantity, Selector, Slo},
+    measure::Metric,
     plan::{Problem, nearest, suggest},
     protocol::status_of,
     script::{
@@ -14,11 +15,10 @@ use crate::{
     },
 };
 
-const SELECTORS: &[&str] = &["phase", "request", "flow", "group", "message", "class", "status", "experiment"];
+const SELECTORS: &[&str] =
+    &["phase", "request", "flow", "group", "message", "class", "status", "experiment", "monitor"];
 const SETTINGS: &[&str] = &["abort", "over"];
 const GOAL_SETTINGS: &[&str] = &["before", "target", "figure"];
-/// Known, but for parts of loadr that this version does not have.
-const LATER: &[&str] = &["monitor"];
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "slo",
@@ -59,14 +59,20 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
                 Err(_) => call.mismatch("`abort: true` or `abort: false`", value).unwrap_or_default(),
             },
             "over" => slo.over = call.duration(value).map(nanos),
-            later if LATER.contains(&later) => {
-                call.wrong(format!("the option `{later}` of an SLO is not available in this version"), "leave it out");
-            }
+            key if is_watched(options) => slo.conditions.push(watched(call, key, value)?),
             key => match condition(call, key, value) {
                 Some(condition) => slo.conditions.push(condition),
                 None => return None,
             },
         }
+    }
+    let others = [&slo.selector.request, &slo.selector.flow, &slo.selector.group, &slo.selector.class];
+    let is_mixed = others.iter().any(|other| other.is_some()) || slo.abort || slo.over.is_some();
+    if slo.selector.monitor.is_some() && is_mixed {
+        call.wrong(
+            "an SLO about what is watched takes `phase` beside `monitor`, and nothing else",
+            "it is judged when the run is over: leave the others out",
+        );
     }
     let failed = call.mistakes() > before;
     if slo.conditions.is_empty() && !failed {
@@ -80,6 +86,32 @@ fn slo(call: &Call<'_>, name: String, options: &Map) -> Option<Slo> {
     (!failed).then_some(slo)
 }
 
+/// Whether an SLO is about something that is watched beside the traffic.
+fn is_watched(options: &Map) -> bool {
+    options.contains_key("monitor")
+}
+
+/// A condition on something that is watched.
+fn watched(call: &Call<'_>, key: &str, value: &Dynamic) -> Option<Condition> {
+    let Some(quantity) = Quantity::watched(key) else {
+        let known = Metric::ALL.iter().map(|metric| metric.word()).filter(|word| *word != "value");
+        let known = known.chain(["avg", "min", "peak", "last", "cpu_per_request", "rss_peak"]);
+        call.problem(
+            Problem::at(&call.place(), format!("an SLO about what is watched has no quantity `{key}`"))
+                .help(suggest(key, known, "quantity")),
+        );
+        return None;
+    };
+    let text = call.fixed_text(value)?;
+    Condition::parse(quantity, &text)
+        .map_err(|message| {
+            let problem = Problem::at(&call.place(), format!("`{key}: {text:?}` is not a condition: {message}"));
+            let help = "write a comparison and a unit, such as `cpu: \"< 80%\"` or `rss_peak: \"< 200MB\"`";
+            call.problem(problem.help(help));
+        })
+        .ok()
+}
+
 /// Takes up a selector; false if the option is none.
 pub(super) fn select(call: &Call<'_>, selector: &mut Selector, key: &str, value: &Dynamic) -> bool {
     let slot = match key {
@@ -90,6 +122,7 @@ pub(super) fn select(call: &Call<'_>, selector: &mut Selector, key: &str, value:
         "message" => &mut selector.message,
         "class" => &mut selector.class,
         "experiment" => &mut selector.experiment,
+        "monitor" if call.word.name == "slo" => &mut selector.monitor,
         "status" => {
             selector.status = status(call, value);
             return true;

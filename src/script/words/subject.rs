@@ -3,7 +3,7 @@
 use super::{
     Receiver::{self, Data, Global, Phase, Request, Score, Target, Vu},
     Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, meter, mix, other,
-    phase, redis, request, slo, target, target_http, target_tls, unavailable, units,
+    phase, redis, request, slo, target, target_http, target_tls, unavailable, units, watch,
 };
 use crate::script::run;
 
@@ -65,6 +65,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Phases", "phases.md", "Load models", &[phase::WORDS]),
     on("Objectives", "report.md", "SLOs", &[slo::WORDS, grades::WORDS]),
     on("Goals, skips, a score", "report.md", "Goals", &[aims::WORDS]),
+    on("Beside the traffic", "monitor.md", "Processes", &[watch::WORDS]),
     on("Baselines", "compare.md", "A baseline", &[baseline::WORDS]),
     on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
     on("Counters of others", "cache.md", "Held against a counter", &[meter::WORDS]),
@@ -96,6 +97,8 @@ const ELSEWHERE: &[(Receiver, &[&str], Guide)] = &[
     (Global, &["skip"], at("report.md", "What was skipped, and what was not run")),
     (Global, &["score"], at("report.md", "A score")),
     (Score, &["deduct"], at("report.md", "A score")),
+    (Global, &["probe"], at("monitor.md", "Probes")),
+    (Global, &["leak_check"], at("monitor.md", "Leaks")),
     (Global, &["rate"], at("phases.md", "Durations, rates")),
     (Global, &["url_encode"], at("flows.md", "Encodings and signatures")),
     (Global, &["cache_status", "header"], at("requests.md", "Classes")),

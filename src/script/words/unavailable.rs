@@ -21,19 +21,8 @@ const fn word(on: super::Receiver, name: &'static str, takes: &'static str, abou
     Word { name, on, form: Written, takes, gives, usage: "nothing: leave it out", about, stages: Both, run }
 }
 
-pub(super) const WORDS: &[Word] = &[
-    word(Global, "process", "command: string, options?: map", "Starting the system under test."),
-    word(Global, "monitor", "name: string, source: any", "Sampling a process."),
-    word(Global, "pid", "id: int", "A process by its number."),
-    word(Global, "process_name", "name: string", "A process by its name."),
-    word(Global, "leak_check", "name: string, options: map", "Judging a monitor's slope."),
-    word(
-        Global,
-        "probe",
-        "name: string, request: Request, path: string, every: Duration",
-        "Sampling a value of a response.",
-    ),
-];
+pub(super) const WORDS: &[Word] =
+    &[word(Global, "process", "command: string, options?: map", "Starting the system under test.")];
 
 fn refuse(call: &Call<'_>, receiver: Dynamic, _: Vec<Dynamic>) -> Dynamic {
     call.problem(

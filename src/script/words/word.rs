@@ -198,6 +198,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Mix", "what `mix(…)` gives"),
     ("Phase", "what `phase(…)` gives"),
     ("Score", "what `score(…)` gives"),
+    ("Source", "something to watch, such as `pid(…)` gives"),
     ("Generator", "a value that is drawn anew for each request"),
     ("DataSet", "rows, such as `csv(…)` gives"),
     ("Row", "a row of a data set; its columns are properties"),

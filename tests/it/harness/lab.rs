@@ -131,6 +131,11 @@ impl LabChild {
         stats["requests"].as_u64().expect("a count")
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once.
     pub fn kill(&mut self) {
         self.child.kill().expect("it is still there");
