@@ -13,6 +13,7 @@ mod bad_input;
 mod baseline;
 mod bodies;
 mod cache_parts;
+mod cache_warnings;
 mod caches;
 mod comparison;
 mod cookies;
