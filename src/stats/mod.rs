@@ -39,7 +39,7 @@ pub use sample_size::{samples_to_bound, samples_to_separate, samples_to_show};
 pub use share::{Interval, clopper_pearson, clopper_pearson_effective, wilson};
 pub use steady::{Start, steady_start};
 pub use trend::theil_sen;
-pub use unmix::{separation, unmix};
+pub use unmix::{misfit, separation, unmix};
 pub use welch::mean_difference;
 
 /// The confidence of every interval in a report.

@@ -42,6 +42,18 @@ pub fn separation(first: Histogram<'_>, second: Histogram<'_>) -> f64 {
     widest
 }
 
+/// How far `mixed` is from what a mix with this share of `first` would be, from 0 (just so) to 1: the statistic of
+/// Kolmogorov and Smirnov.
+pub fn misfit(first: Histogram<'_>, second: Histogram<'_>, mixed: Histogram<'_>, share: f64) -> f64 {
+    let up_to = |all: Histogram<'_>, value: u64| {
+        let (below, total) =
+            all.iter().fold((0, 0), |(below, total), (at, n)| (below + n * u64::from(*at <= value), total + n));
+        below as f64 / total.max(1) as f64
+    };
+    let expected = |value| share * up_to(first, value) + (1.0 - share) * up_to(second, value);
+    mixed.iter().map(|(value, _)| (up_to(mixed, *value) - expected(*value)).abs()).fold(0.0, f64::max)
+}
+
 /// The share of `first` in `mixed`, with an interval: the weight that makes `mixed` most likely, by expectation and
 /// maximisation with both kinds held fixed, over buckets of equal width on a scale of logarithms. The interval resamples
 /// all three, for what is known of the kinds is a sample too. None where one of them is empty.
@@ -173,6 +185,18 @@ mod tests {
         }
         assert_eq!(separation(&[(1, 5)], &[(2, 5)]), 1.0);
         assert_eq!(separation(&[(1, 5)], &[(1, 9)]), 0.0);
+    }
+
+    #[test]
+    fn a_mix_of_something_else_fits_badly() {
+        let [first, second, mixed] = drawn(5, 4.0, 0.6);
+        assert!(misfit(&first, &second, &mixed, 0.6) < 0.05);
+        assert!(misfit(&first, &second, &mixed, 0.2) > 0.3);
+        // Traffic in which the hits take twice as long as they did alone.
+        let slower: Vec<(u64, u64)> = first.iter().map(|(value, n)| (value * 2, *n)).collect();
+        let found = unmix(&first, &second, &slower, 0.95, 1).expect("an estimate");
+        assert!(misfit(&first, &second, &slower, found.value) > 0.2, "{found:?}");
+        assert_eq!(misfit(&first, &second, &[], 0.5), 0.0);
     }
 
     #[test]

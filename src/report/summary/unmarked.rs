@@ -6,11 +6,15 @@ use crate::{
     judge::{Experiment, PhaseView, Unit},
     measure::{Distribution, Kind},
     report::words::percent,
-    stats::{CONFIDENCE, samples_to_show, separation, unmix},
+    stats::{CONFIDENCE, misfit, samples_to_show, separation, unmix},
 };
 
 /// Hits and misses that are nearer to each other than this do not separate.
 const APART_MIN: f64 = 0.5;
+/// Kinds that are as far apart as this are told apart also where traffic is a little slower than the pairs.
+const WIDE: f64 = 0.95;
+/// Traffic that is farther than this from any mix of the pairs' hits and misses is no such mix.
+const MISFIT_MAX: f64 = 0.15;
 /// Resampling is seeded alike everywhere: a report of the run file is the run's.
 const SEED: u64 = 0x3141;
 
@@ -51,6 +55,14 @@ pub(super) fn unmarked(
             "hits and misses take too alike times to be told apart (separation {apart:.2}, {APART_MIN} is needed)"
         ));
     } else if let Some(found) = unmix(&first, &second, &mixed, CONFIDENCE, SEED) {
+        let off = misfit(&first, &second, &mixed, found.value);
+        if apart < WIDE && off > MISFIT_MAX {
+            summary.withheld = Some(format!(
+                "traffic takes other times than the hits and misses of the pairs did, however they are mixed (misfit \
+                 {off:.2}, at most {MISFIT_MAX} is borne)"
+            ));
+            return Some(summary);
+        }
         (summary.hit_ratio, summary.low, summary.high) = (Some(found.value), Some(found.low), Some(found.high));
     } else {
         summary.withheld = Some("the steady phase has no requests".to_owned());
