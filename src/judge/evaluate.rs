@@ -60,6 +60,23 @@ pub struct SloResult {
     pub why: Option<String>,
 }
 
+#[cfg(test)]
+impl SloResult {
+    /// A verdict on a p95, and nothing more.
+    pub(super) fn bare(name: &str, verdict: Verdict) -> Self {
+        Self {
+            name: name.into(),
+            quantity: "p95".into(),
+            verdict,
+            target: String::new(),
+            figure: None,
+            samples: 0,
+            needed: None,
+            why: None,
+        }
+    }
+}
+
 /// Judges every condition of an SLO, one result each, in their order.
 ///
 /// A condition passes if it holds at both ends of its interval, fails if at neither, and is inconclusive

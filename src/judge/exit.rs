@@ -120,16 +120,7 @@ mod tests {
     use super::*;
 
     fn slo(verdict: Verdict) -> SloResult {
-        SloResult {
-            name: "s".into(),
-            quantity: "p95".into(),
-            verdict,
-            target: String::new(),
-            figure: None,
-            samples: 0,
-            needed: None,
-            why: None,
-        }
+        SloResult::bare("s", verdict)
     }
 
     #[test]

@@ -130,16 +130,7 @@ mod tests {
     use super::*;
 
     fn slo(name: &str, verdict: Verdict) -> SloResult {
-        SloResult {
-            name: name.into(),
-            quantity: "p95".into(),
-            verdict,
-            target: String::new(),
-            figure: None,
-            samples: 0,
-            needed: None,
-            why: None,
-        }
+        SloResult::bare(name, verdict)
     }
 
     #[test]

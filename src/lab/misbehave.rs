@@ -1,14 +1,15 @@
 //! A server that breaks the rules of HTTP, byte by byte as told: what a client must survive, and report
 //! for what it is. It listens on a port of its own, for no HTTP library would send such bytes.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::accept;
 
 /// The longest head of a request that is read.
 const HEAD_MAX: usize = 64 << 10;
@@ -211,32 +212,13 @@ pub(super) const MISBEHAVIOURS: &[Misbehaviour] = &[
     },
 ];
 
-/// Serves until dropped or aborted; connections end with it.
+/// Serves until dropped or aborted.
 pub(super) async fn serve(listener: TcpListener) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS_MAX {
-            connections.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // A peer that is gone already shows when it is read from.
-                let _ = stream.set_nodelay(true);
-                // So do all errors of a connection: its end is what the peer was to see.
-                connections.spawn(async move {
-                    let _ = misbehave(stream).await;
-                });
-            }
-            // Out of descriptors, most likely.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    }
-}
-
-/// Binds the port that [`serve`] is given: a free one at the lab's address.
-pub(super) async fn bind(beside: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind((beside.ip(), 0)).await
+    accept::each(listener, CONNECTIONS_MAX, |stream| async {
+        // A connection's end, by whatever error, is what its peer was to see.
+        let _ = misbehave(stream).await;
+    })
+    .await;
 }
 
 async fn misbehave(mut stream: TcpStream) -> io::Result<()> {

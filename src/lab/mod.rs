@@ -7,6 +7,7 @@
 //!
 //! `GET /` lists the endpoints; module `routes` holds their table.
 
+mod accept;
 mod auth;
 mod cache;
 mod carts;
@@ -79,9 +80,9 @@ impl Lab {
     pub async fn start(options: LabOptions) -> io::Result<Self> {
         let listener = listen(options.bind_addr())?;
         let addr = listener.local_addr()?;
-        let misbehaving = misbehave::bind(addr).await?;
+        let misbehaving = accept::bind(addr).await?;
         let misbehaving_addr = misbehaving.local_addr()?;
-        let redis = redis::bind(addr).await?;
+        let redis = accept::bind(addr).await?;
         let redis_addr = redis.local_addr()?;
         let identity = (options.tls || options.tls_ca.is_some()).then(|| Identity::make(addr.ip())).transpose()?;
         let (acceptor, authority) = identity.map(|made| (made.acceptor, made.authority)).unzip();

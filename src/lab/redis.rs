@@ -10,16 +10,17 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
 };
 
-use super::state::{Shared, State, lock};
+use super::{
+    accept,
+    state::{Shared, State, lock},
+};
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 
 /// More connections wait until others end.
@@ -281,34 +282,18 @@ fn add(keys: &mut Keys, state: &State, key: &[u8], by: i64) -> Result<Reply, Rep
     }
 }
 
-/// Binds the port that [`serve`] is given: a free one at the lab's address.
-pub(super) async fn bind(beside: std::net::SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind((beside.ip(), 0)).await
-}
-
-/// Serves until dropped or aborted; connections end with it.
+/// Serves until dropped or aborted.
 pub(super) async fn serve(listener: TcpListener, state: Shared) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS_MAX {
-            connections.join_next().await;
+    accept::each(listener, CONNECTIONS_MAX, |stream| {
+        let state = state.clone();
+        async move {
+            state.redis.clients.fetch_add(1, Relaxed);
+            // All errors of a connection show to its peer.
+            let _ = converse(stream, &state).await;
+            state.redis.clients.fetch_sub(1, Relaxed);
         }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // A peer that is gone already shows when it is read from; so do all errors of a connection.
-                let _ = stream.set_nodelay(true);
-                let state = state.clone();
-                connections.spawn(async move {
-                    state.redis.clients.fetch_add(1, Relaxed);
-                    let _ = converse(stream, &state).await;
-                    state.redis.clients.fetch_sub(1, Relaxed);
-                });
-            }
-            // Out of descriptors, most likely.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    }
+    })
+    .await;
 }
 
 async fn converse(mut stream: TcpStream, state: &State) -> io::Result<()> {

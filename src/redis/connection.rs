@@ -14,9 +14,12 @@ use super::{
 };
 use crate::{
     clock::{Clock, Nanos},
-    http::{DeadlineTimer, Opened, Stream, while_connected},
+    http::{DeadlineTimer, Opened, Sending, Stream, while_connected},
     protocol::{DONE, ErrorKind, Exchange, Failure, Keep, Negotiated, Response, Stamps},
 };
+
+/// What is sent, for people.
+const SENT: &str = "command";
 
 /// An open connection.
 #[derive(Debug)]
@@ -31,16 +34,13 @@ pub(super) struct Connection {
 pub(super) struct Request<'a> {
     clock: &'a Clock,
     scratch: &'a Scratch,
-    wire: &'a [u8],
+    sending: Sending<'a>,
     keep: Keep,
     deadline: Nanos,
     reused: bool,
     replies: u64,
     scan: Scan,
-    written: usize,
     received: u64,
-    /// Why writing stopped before the end, if it did.
-    write_error: Option<io::Error>,
     /// Replies that did not come in one read; without memory of its own for all others.
     held: Vec<u8>,
 }
@@ -73,7 +73,7 @@ impl Connection {
         stamps: &mut Stamps,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Came, Failure>> {
-        request.poll_write(&mut self.stream, stamps, cx);
+        request.sending.poll(&mut self.stream, request.clock, stamps, cx);
         let outcome = request.poll_read(&mut self.stream, stamps, cx);
         if outcome.is_ready() {
             return outcome;
@@ -97,41 +97,20 @@ impl<'a> Request<'a> {
         Self {
             clock,
             scratch,
-            wire: exchange.wire,
+            sending: Sending::new(exchange.wire),
             keep: exchange.keep,
             deadline,
             reused,
             replies,
             scan: Scan::new(replies, exchange.body_bytes_max),
-            written: 0,
             received: 0,
-            write_error: None,
             held: Vec::new(),
         }
     }
 
     /// Bytes handed to the kernel, and bytes read.
     pub(super) fn bytes(&self) -> (u64, u64) {
-        (self.written as u64, self.received)
-    }
-
-    fn poll_write(&mut self, stream: &mut Stream, stamps: &mut Stamps, cx: &mut Context<'_>) {
-        while self.written < self.wire.len() && self.write_error.is_none() {
-            match stream.poll_write(cx, &self.wire[self.written..]) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(0)) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(length)) => self.written += length,
-                // The server may have told why before it closed: read on.
-                Poll::Ready(Err(error)) => self.write_error = Some(error),
-            }
-        }
-        if stamps.sent.is_none() && self.write_error.is_none() {
-            match stream.poll_flush(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => stamps.sent = Some(self.clock.now()),
-                Poll::Ready(Err(error)) => self.write_error = Some(error),
-            }
-        }
+        (self.sending.written() as u64, self.received)
     }
 
     fn poll_read(
@@ -214,13 +193,10 @@ impl<'a> Request<'a> {
         if self.is_stale() {
             return stale("closed");
         }
-        match &self.write_error {
-            Some(error) if self.received == 0 => {
-                Failure::new(while_connected(error), format!("{error}, {}", self.position()))
-            }
-            _ if self.received == 0 => Failure::new(ErrorKind::Closed, "closed without a byte of a reply"),
-            _ => Failure::new(ErrorKind::TruncatedBody, format!("closed after {} bytes of a reply", self.received)),
-        }
+        self.sending.failure(SENT, self.received).unwrap_or_else(|| match self.received {
+            0 => Failure::new(ErrorKind::Closed, "closed without a byte of a reply"),
+            some => Failure::new(ErrorKind::TruncatedBody, format!("closed after {some} bytes of a reply")),
+        })
     }
 
     fn is_stale(&self) -> bool {
@@ -232,12 +208,7 @@ impl<'a> Request<'a> {
     }
 
     fn position(&self) -> String {
-        let (sent, whole, received) = (self.written, self.wire.len(), self.received);
-        if sent < whole {
-            format!("{sent} of {whole} bytes sent, {received} received")
-        } else {
-            format!("command sent, {received} bytes received")
-        }
+        self.sending.position(SENT, self.received)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{self, Rate},
-    plan::{Place, Problem},
+    plan::{Place, Problem, suggest},
 };
 
 /// A call under way. Mistakes of the top level go to the state's list, so that one evaluation shows them all.
@@ -68,6 +68,12 @@ impl Call<'_> {
         let help = help.into();
         let problem = Problem::at(&self.place(), message);
         self.problem(if help.is_empty() { problem } else { problem.help(help) });
+    }
+
+    /// Notes an option that the word does not have.
+    pub(super) fn unknown_option(&self, key: &str, known: &[&'static str]) {
+        let problem = Problem::at(&self.place(), format!("`{}` has no option `{key}`", self.word.name));
+        self.problem(problem.help(suggest(key, known.iter().copied(), "option")));
     }
 
     /// Notes that an argument is not what the word takes.

@@ -37,13 +37,6 @@ fn assert_went_well(ended: &Ended) {
     }
 }
 
-/// A counter of the script's.
-#[track_caller]
-fn metric<'a>(ended: &'a Ended, name: &str) -> &'a serde_json::Value {
-    let metrics = ended.figures().0["custom"].as_array().expect("metrics");
-    metrics.iter().find(|metric| metric["name"] == name).unwrap_or_else(|| panic!("no metric {name}; {ended}"))
-}
-
 #[test]
 fn each_is_tested_and_says_what_it_proves() {
     let tests = concat!(include_str!("examples.rs"), include_str!("real_caches.rs"), include_str!("fruitpak.rs"));
@@ -109,7 +102,7 @@ fn tokens_are_renewed_when_they_expire() {
     assert!(page.row("POST /api/auth/refresh").count("ok") > 0, "{ended}");
     // Every 401 was followed by one renewal, and by nothing else.
     let refused = page.row("GET /api/me").status(401);
-    assert_eq!(metric(&ended, "tokens renewed")["value"].as_u64(), Some(refused), "{ended}");
+    assert_eq!(ended.figures().metric("tokens renewed")["value"].as_u64(), Some(refused), "{ended}");
     assert_eq!(page.row("GET /api/me").count("offered"), page.count("offered") + refused, "{ended}");
 }
 
@@ -131,7 +124,7 @@ fn listings_are_walked_without_doubles() {
     assert_went_well(&ended);
     let walk = ended.figures().phase("walk");
     assert_eq!((walk.row("page by cursor").count("ok"), walk.row("page by offset").count("ok")), (20, 10), "{ended}");
-    assert_eq!(metric(&ended, "items seen")["value"], 2_000, "{ended}");
+    assert_eq!(ended.figures().metric("items seen")["value"], 2_000, "{ended}");
 }
 
 #[test]
@@ -141,7 +134,7 @@ fn the_limiter_of_the_lab_is_honest() {
     assert_went_well(&ended);
     assert!(ended.stderr.contains(" passed, then 429 with Retry-After 1s: bucket"), "{ended}");
     // The bucket refills while the probe goes on.
-    assert!(metric(&ended, "limit first refused")["last"].as_f64() >= Some(100.0), "{ended}");
+    assert!(ended.figures().metric("limit first refused")["last"].as_f64() >= Some(100.0), "{ended}");
     assert_eq!(ended.figures().phase("probe").check("limit: Retry-After is honest")["passed"], 1, "{ended}");
 }
 
@@ -214,8 +207,8 @@ fn metrics_of_the_script_are_judged() {
     let lab = TestLab::start();
     let ended = run("metrics", &lab, &["LENGTH=1s"]);
     assert_went_well(&ended);
-    assert_eq!(metric(&ended, "orders")["value"], 20, "{ended}");
-    assert!(metric(&ended, "revenue_cents")["value"].as_u64() > Some(20 * 99), "{ended}");
+    assert_eq!(ended.figures().metric("orders")["value"], 20, "{ended}");
+    assert!(ended.figures().metric("revenue_cents")["value"].as_u64() > Some(20 * 99), "{ended}");
     let slo = ended.figures().slo("orders come through");
     // A second is too short to be sure of 99 % of the checks.
     assert!(slo["verdict"] == "pass" || slo["verdict"] == "inconclusive", "{ended}");
@@ -267,12 +260,12 @@ fn sessions_are_limited_as_promised() {
     let limited = figures.phase("rate limit").row("limited");
     // The window is so short that on a slow machine another may begin within the 150.
     assert_eq!(limited.status(200) + limited.status(429), 150, "{ended}");
-    assert_eq!(metric(&ended, "first 429")["min"], 101.0, "{ended}");
+    assert_eq!(ended.figures().metric("first 429")["min"], 101.0, "{ended}");
     assert_eq!(figures.phase("rate limit").check("Retry-After is honest")["passed"], 1, "{ended}");
     let uploads = figures.phase("uploads").row("upload");
     assert_eq!((uploads.status(201), uploads.status(429)), (10, 2), "{ended}");
     assert_eq!(figures.phase("pool").count("ok"), 1_000, "{ended}");
-    assert!(metric(&ended, "memory of the server, MB")["max"].as_f64() > Some(1.0), "{ended}");
+    assert!(ended.figures().metric("memory of the server, MB")["max"].as_f64() > Some(1.0), "{ended}");
 }
 
 #[test]

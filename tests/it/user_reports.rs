@@ -23,12 +23,6 @@ fn assert_right(ended: &Ended) {
     }
 }
 
-#[track_caller]
-fn metric<'a>(ended: &'a Ended, name: &str) -> &'a serde_json::Value {
-    let metrics = ended.figures().0["custom"].as_array().expect("metrics");
-    metrics.iter().find(|metric| metric["name"] == name).unwrap_or_else(|| panic!("no metric {name}; {ended}"))
-}
-
 #[test]
 fn events_get_in_and_a_full_stream_turns_them_away() {
     let ended = run("event_ingestion", &[], "0.05");
@@ -39,7 +33,7 @@ fn events_get_in_and_a_full_stream_turns_them_away() {
     assert_eq!(full.status(503), 1, "{ended}");
     assert!(full.status(202) >= 400, "{ended}");
     // The server's own time is a part of what its client sees.
-    let own = metric(&ended, "server time")["us"]["min"].as_f64().expect("a time");
+    let own = ended.figures().metric("server time")["us"]["min"].as_f64().expect("a time");
     assert!(own > 100.0, "{ended}");
     assert!(own < figures.phase("single").row("event").ms("service_us", "max") * 1_000.0, "{ended}");
     assert_eq!(figures.phase("without a key").row("without a key").status(401), 3, "{ended}");
@@ -51,15 +45,15 @@ fn limits_admit_what_they_promise_and_the_pool_keeps_its_size() {
     let ended = run("therapybridge", &[("WINDOW_S", "6")], "0.01");
     assert_right(&ended);
     let figures = ended.figures();
-    assert_eq!(metric(&ended, "first 429")["min"], 101.0, "{ended}");
+    assert_eq!(ended.figures().metric("first 429")["min"], 101.0, "{ended}");
     let limited = figures.phase("rate limit").row("limited");
     assert_eq!(limited.status(200) + limited.status(429), 150, "{ended}");
     assert_eq!(figures.phase("rate limit").check("Retry-After is honest")["passed"], 1, "{ended}");
     let uploads = figures.phase("uploads").row("upload");
     assert_eq!((uploads.status(201), uploads.status(429)), (10, 2), "{ended}");
-    let in_use = metric(&ended, "connections in use")["max"].as_f64().expect("a figure");
+    let in_use = ended.figures().metric("connections in use")["max"].as_f64().expect("a figure");
     assert!((1.0..=15.0).contains(&in_use), "{ended}");
-    assert!(metric(&ended, "memory of the server, MB")["min"].as_f64() > Some(20.0), "{ended}");
+    assert!(ended.figures().metric("memory of the server, MB")["min"].as_f64() > Some(20.0), "{ended}");
 }
 
 #[test]

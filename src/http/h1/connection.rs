@@ -11,13 +11,15 @@ use tokio::io::ReadBuf;
 use super::{Progress, ResponseReader};
 use crate::{
     clock::{Clock, Nanos},
-    http::{connect::Opened, deadline::DeadlineTimer, stream::Stream, system},
+    http::{connect::Opened, deadline::DeadlineTimer, sending::Sending, stream::Stream, system},
     protocol::{BufferPool, ErrorKind, Exchange, Failure, Negotiated, Stamps},
 };
 
 /// Size of the memory that all connections of a worker read into, in bytes. Large enough that big bodies need
 /// few system calls, small enough to stay in the second-level cache.
 const SCRATCH_BYTES: usize = 64 * 1024;
+/// What is sent, for people.
+const SENT: &str = "request";
 
 /// What all connections of a worker share: connections that wait hold no memory for reading.
 #[derive(Debug)]
@@ -46,12 +48,9 @@ pub struct Connection {
 pub struct Request<'a> {
     clock: &'a Clock,
     scratch: &'a Scratch,
-    wire: &'a [u8],
+    sending: Sending<'a>,
     deadline: Nanos,
     reused: bool,
-    written: usize,
-    /// Why writing stopped before the end, if it did: an answer may be there nevertheless.
-    write_error: Option<io::Error>,
     /// What was read so far.
     pub reader: ResponseReader,
 }
@@ -84,7 +83,7 @@ impl Connection {
         stamps: &mut Stamps,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
-        request.poll_write(&mut self.stream, stamps, cx);
+        request.sending.poll(&mut self.stream, request.clock, stamps, cx);
         let outcome = request.poll_read(&mut self.stream, stamps, cx);
         if outcome.is_ready() {
             return outcome;
@@ -102,42 +101,21 @@ impl<'a> Request<'a> {
         Self {
             clock,
             scratch,
-            wire: exchange.wire,
+            sending: Sending::new(exchange.wire),
             deadline,
             reused,
-            written: 0,
-            write_error: None,
             reader: ResponseReader::new(exchange.keep, exchange.is_head, exchange.body_bytes_max),
         }
     }
 
     /// Bytes handed to the kernel.
     pub fn written(&self) -> usize {
-        self.written
+        self.sending.written()
     }
 
     /// The whole request was written, the response is whole, and both sides mean to go on.
     pub fn leaves_reusable(&self) -> bool {
-        self.written == self.wire.len() && self.reader.is_reusable()
-    }
-
-    fn poll_write(&mut self, stream: &mut Stream, stamps: &mut Stamps, cx: &mut Context<'_>) {
-        while self.written < self.wire.len() && self.write_error.is_none() {
-            match stream.poll_write(cx, &self.wire[self.written..]) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(0)) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(len)) => self.written += len,
-                // The server may have answered and closed without waiting for the rest: read on.
-                Poll::Ready(Err(error)) => self.write_error = Some(error),
-            }
-        }
-        if stamps.sent.is_none() && self.write_error.is_none() {
-            match stream.poll_flush(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => stamps.sent = Some(self.clock.now()),
-                Poll::Ready(Err(error)) => self.write_error = Some(error),
-            }
-        }
+        self.sending.is_whole() && self.reader.is_reusable()
     }
 
     fn poll_read(
@@ -199,12 +177,7 @@ impl<'a> Request<'a> {
         if self.is_stale() {
             return stale("closed");
         }
-        match &self.write_error {
-            Some(error) if self.reader.received() == 0 => {
-                Failure::new(system::while_connected(error), format!("{error}, {}", self.position()))
-            }
-            _ => failure,
-        }
+        self.sending.failure(SENT, self.reader.received()).unwrap_or(failure)
     }
 
     fn timed_out(&self) -> Failure {
@@ -213,12 +186,7 @@ impl<'a> Request<'a> {
 
     /// How far the exchange got, for a person.
     fn position(&self) -> String {
-        let (sent, whole, received) = (self.written, self.wire.len(), self.reader.received());
-        if sent < whole {
-            format!("{sent} of {whole} bytes sent, {received} received")
-        } else {
-            format!("request sent, {received} bytes received")
-        }
+        self.sending.position(SENT, self.reader.received())
     }
 }
 

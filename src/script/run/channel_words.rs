@@ -6,6 +6,7 @@ use rhai::{Dynamic, Engine, Map, NativeCallContext};
 
 use super::{
     channel::{self, Events, Wait, WebSocket},
+    message::word,
     response::Response,
     shared::{Failed, Shared},
     vu::Vu,
@@ -14,23 +15,10 @@ use crate::{
     engine::LiveChannel,
     protocol::ChannelKind,
     script::words::{
-        Form::{self, Call, Property},
-        Receiver, Run, Stages, Word,
+        Form::{Call, Property},
+        Receiver, Word,
     },
 };
-
-type Register = fn(&mut Engine, &'static str, &Rc<Shared>);
-
-const fn word(
-    on: Receiver,
-    (form, name, takes): (Form, &'static str, &'static str),
-    gives: &'static str,
-    usage: &'static str,
-    about: &'static str,
-    register: Register,
-) -> Word {
-    Word { name, on, form, takes, gives, usage, about, stages: Stages::Run, run: Run::Stage(register) }
-}
 
 /// What both kinds of channel are to their words.
 trait Held: Clone + 'static {

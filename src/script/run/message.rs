@@ -92,9 +92,10 @@ impl Arrival {
     }
 }
 
-type Register = fn(&mut Engine, &'static str, &Rc<Shared>);
+pub(super) type Register = fn(&mut Engine, &'static str, &Rc<Shared>);
 
-const fn word(
+/// A word of the run stage.
+pub(super) const fn word(
     on: Receiver,
     (form, name, takes): (Form, &'static str, &'static str),
     gives: &'static str,

@@ -1,28 +1,15 @@
 //! What a script sees of a reply of a database, beside what every response has.
 
-use std::rc::Rc;
-
-use rhai::{Dynamic, Engine, Map};
+use rhai::{Dynamic, Map};
 
 use super::{
-    response::Response,
-    shared::{Failed, Shared},
+    response::{Response, property},
+    shared::Failed,
 };
 use crate::{
     protocol::{DONE, word_of},
-    script::words::{Form::Property, Receiver, Run, Stages, Word},
+    script::words::Word,
 };
-
-const fn property(
-    name: &'static str,
-    gives: &'static str,
-    usage: &'static str,
-    about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
-) -> Word {
-    let run = Run::Stage(register);
-    Word { name, on: Receiver::Response, form: Property, takes: "", gives, usage, about, stages: Stages::Run, run }
-}
 
 /// What a script may ask a reply.
 pub(in crate::script) const WORDS: &[Word] = &[

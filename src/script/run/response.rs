@@ -128,7 +128,8 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-const fn property(
+/// A property of responses.
+pub(super) const fn property(
     name: &'static str,
     gives: &'static str,
     usage: &'static str,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     judge::{Condition, Goal, Quantity, Score, Selector, Slo},
-    plan::{Problem, Skip, suggest},
+    plan::{Problem, Skip},
     script::{
         call::{Call, told},
         top_level::Poison,
@@ -147,8 +147,7 @@ fn score(call: &Call<'_>, max: &Dynamic, options: &Map) -> Option<Score> {
             "not_run" => &mut score.not_run,
             "skipped" => &mut score.skipped,
             key => {
-                let problem = Problem::at(&call.place(), format!("`score` has no option `{key}`"));
-                call.problem(problem.help(suggest(key, SCORE_OPTIONS.iter().copied(), "option")));
+                call.unknown_option(key, SCORE_OPTIONS);
                 continue;
             }
         };

@@ -4,7 +4,7 @@ use rhai::{Dynamic, Map};
 
 use super::{Form::Call as Written, Receiver::Global, Run, Stages::Plan, Word};
 use crate::{
-    plan::{Baseline, MARGIN, Problem, parse_margin, suggest},
+    plan::{Baseline, MARGIN, Problem, parse_margin},
     script::{
         call::Call,
         confine::{Refusal, readable},
@@ -76,10 +76,7 @@ fn baseline(call: &Call<'_>, files: Vec<String>, options: &Map) -> Option<Baseli
                 Ok(fail) => baseline.fail = fail,
                 Err(_) => call.mismatch("`fail: true` or `fail: false`", value).unwrap_or_default(),
             },
-            key => {
-                let problem = Problem::at(&call.place(), format!("`baseline` has no option `{key}`"));
-                call.problem(problem.help(suggest(key, OPTIONS.iter().copied(), "option")));
-            }
+            key => call.unknown_option(key, OPTIONS),
         }
     }
     (call.mistakes() == before).then_some(baseline)

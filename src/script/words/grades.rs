@@ -6,7 +6,7 @@ use super::{Form::Call as Written, Receiver::Global, Run, Stages::Plan, Word};
 use crate::{
     clock::{Nanos, format_nanos},
     judge::{BELOW, Grades, Quantity},
-    plan::{Problem, suggest},
+    plan::Problem,
     script::{call::Call, quantity::nanos, top_level::Poison},
 };
 
@@ -53,10 +53,7 @@ fn grades(call: &Call<'_>, limits: &Map, options: &Map) -> Option<Grades> {
         match key.as_str() {
             "by" => grades.by = by(call, value).unwrap_or(USUAL),
             "below" => grades.below = call.fixed_text(value).filter(|word| is_word(call, word)).unwrap_or_default(),
-            key => {
-                let problem = Problem::at(&call.place(), format!("`grades` has no option `{key}`"));
-                call.problem(problem.help(suggest(key, OPTIONS.iter().copied(), "option")));
-            }
+            key => call.unknown_option(key, OPTIONS),
         }
     }
     if limits.is_empty() {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     judge::LeakLimit,
-    plan::{Body, LeakCheck, Meter, Number, Piece, Probe, Problem, Source, Text, Watch, Watched, suggest},
+    plan::{Body, LeakCheck, Meter, Number, Piece, Probe, Source, Text, Watch, Watched},
     script::{
         call::{Call, describe},
         run::mistake,
@@ -175,8 +175,7 @@ fn source(call: &Call<'_>, value: &Dynamic) -> Option<Watched> {
 
 fn every_option(call: &Call<'_>, options: &Map) -> Option<Duration> {
     if let Some(key) = options.keys().find(|key| *key != "every") {
-        let problem = Problem::at(&call.place(), format!("`monitor` has no option `{key}`"));
-        call.problem(problem.help(suggest(key, ["every"], "option")));
+        call.unknown_option(key, &["every"]);
         return None;
     }
     options.get("every").map_or(Some(EVERY_USUAL), |value| every(call, value))
@@ -260,8 +259,7 @@ fn asked(call: &Call<'_>, value: &Dynamic) -> Option<Probe> {
 
 fn limit(call: &Call<'_>, options: &Map) -> Option<LeakLimit> {
     if let Some(key) = options.keys().find(|key| *key != "max_slope") {
-        let problem = Problem::at(&call.place(), format!("`leak_check` has no option `{key}`"));
-        call.problem(problem.help(suggest(key, ["max_slope"], "option")));
+        call.unknown_option(key, &["max_slope"]);
         return None;
     }
     let Some(value) = options.get("max_slope") else {

@@ -41,6 +41,12 @@ impl Figures {
         self.0["verdict"].as_str().expect("a verdict")
     }
 
+    /// A metric of the script's, of the whole run.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> &Value {
+        named(&self.0, "custom", name)
+    }
+
     #[track_caller]
     pub fn phase(&self, name: &str) -> Phase<'_> {
         Phase(named(&self.0, "phases", name))
