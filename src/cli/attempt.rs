@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Color, code, complain_of, print, source::Surroundings};
+use super::{
+    Color, code, complain_of,
+    demo::{LabArguments, parse_demo},
+    print,
+    source::Surroundings,
+};
 use crate::{
     report::terminal,
     runner::{self, TrialOptions},
@@ -24,9 +29,10 @@ pub(super) struct Args {
     #[command(flatten)]
     surroundings: Surroundings,
 
-    /// Start the embedded lab on a free port, and give its address to the script as TARGET
-    #[arg(long)]
-    demo: bool,
+    /// Start the embedded lab on a free port, and give its address to the script as TARGET; with options of `loadr lab`, as in
+    /// --demo=cache-ttl=5s,coalesce
+    #[arg(long, value_name = "OPTIONS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_demo)]
+    demo: Option<LabArguments>,
 
     /// Only this request or flow of the mixes; may be given more than once
     #[arg(long = "entry", value_name = "NAME")]
@@ -61,7 +67,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
     let options = TrialOptions {
         source: arguments.surroundings.of(&arguments.script),
         seed: arguments.seed,
-        demo: arguments.demo,
+        demo: arguments.demo.clone().map(|demo| demo.0),
         no_setup: arguments.no_setup,
         no_teardown: arguments.no_teardown,
         entries: arguments.entries.clone(),

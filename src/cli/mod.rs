@@ -6,6 +6,7 @@ mod check;
 mod compare;
 mod completions;
 mod definitions;
+mod demo;
 mod docs;
 mod forms;
 mod history;

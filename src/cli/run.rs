@@ -6,6 +6,7 @@ use super::{
     Color, code,
     compare::parse_margin,
     complain, complain_of,
+    demo::{LabArguments, parse_demo},
     forms::{page, parse_output},
     print,
     source::{ExtentArgs, parse_pair, parse_tag},
@@ -37,9 +38,10 @@ pub(super) struct Args {
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     tags: Vec<(String, String)>,
 
-    /// Start the embedded lab on a free port, and give its address to the script as TARGET
-    #[arg(long)]
-    demo: bool,
+    /// Start the embedded lab on a free port, and give its address to the script as TARGET; with options of `loadr lab`, as in
+    /// --demo=cache-ttl=5s,coalesce
+    #[arg(long, value_name = "OPTIONS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_demo)]
+    demo: Option<LabArguments>,
 
     #[command(flatten)]
     extent: ExtentArgs,
@@ -173,7 +175,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         workers: arguments.workers.map(usize::from),
         segment: arguments.segment,
         tags: arguments.tags.iter().cloned().collect(),
-        demo: arguments.demo,
+        demo: arguments.demo.clone().map(|demo| demo.0),
         no_setup: arguments.no_setup,
         no_teardown: arguments.no_teardown,
         no_preflight: arguments.no_preflight,

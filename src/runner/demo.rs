@@ -5,6 +5,9 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
+use super::NotRun;
+use crate::judge::ExitCode;
+
 /// A running lab. It ends when this value is dropped, and also if this process dies: it watches its standard
 /// input.
 #[derive(Debug)]
@@ -18,13 +21,19 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts the lab on a free port.
+    /// Starts the lab on a free port where one is wanted, with further arguments of `loadr lab`.
     ///
     /// # Errors
     /// The program cannot be started again, or the lab says nothing.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start_for(wanted: Option<&[String]>) -> Result<Option<Self>, NotRun> {
+        let demo = wanted.map(Self::start).transpose();
+        demo.map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start the lab: {error}")))
+    }
+
+    fn start(arguments: &[String]) -> std::io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["lab", "--port", "0", "--until-stdin-closes"])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -34,7 +43,7 @@ impl Demo {
             lines.read_line(&mut line)?;
             lines.read_line(&mut second)?;
         }
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
         let redis = second.split_whitespace().next_back();
         let Some((url, redis)) = url.zip(redis) else {
             let _ = child.kill();

@@ -86,8 +86,8 @@ pub struct RunOptions {
     pub workers: Option<usize>,
     /// The share of the run that this process does.
     pub segment: Option<Segment>,
-    /// Start the embedded lab and send to it.
-    pub demo: bool,
+    /// Start the embedded lab, with these arguments of `loadr lab`, and send to it.
+    pub demo: Option<Vec<String>>,
     /// Leave out `setup`.
     pub no_setup: bool,
     /// Leave out `teardown`.
@@ -151,16 +151,11 @@ pub fn run(options: &RunOptions) -> Result<Summary, NotRun> {
 
 /// As [`run`], with what `read` makes of the phases as judges see them.
 fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) -> R) -> Result<(Summary, R), NotRun> {
-    let demo = if options.demo {
-        let demo = Demo::start();
-        Some(demo.map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start the lab: {error}")))?)
-    } else {
-        None
-    };
+    let demo = Demo::start_for(options.demo.as_deref())?;
     let source = ScriptOptions::from(options);
     let load = source.load_options(demo.as_ref());
     let Scouted { plan, redactor } = scout::scout(&source, &load, options.color_stderr)?;
-    if options.demo {
+    if options.demo.is_some() {
         scout::takes_its_target(&plan)?;
     }
     let baseline = Baseline::open(options, &plan)?;

@@ -34,8 +34,8 @@ pub struct TrialOptions {
     pub source: ScriptOptions,
     /// Where traffic comes from; a random one is made, and shown, unless given.
     pub seed: Option<u64>,
-    /// Start the embedded lab and send to it.
-    pub demo: bool,
+    /// Start the embedded lab, with these arguments of `loadr lab`, and send to it.
+    pub demo: Option<Vec<String>>,
     /// Leave out `setup`.
     pub no_setup: bool,
     /// Leave out `teardown`.
@@ -62,11 +62,10 @@ struct Entry {
 /// # Errors
 /// The script has mistakes, there is no such entry, or a target cannot be reached.
 pub fn try_out(options: &TrialOptions) -> Result<Trial, NotRun> {
-    let demo = options.demo.then(Demo::start).transpose();
-    let demo = demo.map_err(|error| NotRun::new(ExitCode::NotStarted, format!("failed to start the lab: {error}")))?;
+    let demo = Demo::start_for(options.demo.as_deref())?;
     let load = options.source.load_options(demo.as_ref());
     let scouted = scout::scout(&options.source, &load, options.color)?;
-    if options.demo {
+    if options.demo.is_some() {
         scout::takes_its_target(&scouted.plan)?;
     }
     let entries = entries(&scouted.plan, &options.entries)?;
