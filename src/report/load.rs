@@ -28,12 +28,18 @@ pub fn describe(phase: &Phase) -> String {
         }
         Load::Burst { count, times: 1, .. } => format!("burst of {count}"),
         Load::Burst { count, every, times } => format!("burst of {count}, {times} times, every {}", span(*every)),
-        Load::Iterations { count, users } => format!("closed, {count} iterations by {users} {}", user_word(*users)),
+        Load::Iterations { count, users } => {
+            format!("closed, {count} {} by {users} {}", iteration_word(*count), user_word(*users))
+        }
         Load::EachUser { each, users } => {
-            format!("closed, {each} iterations by each of {users} {}", user_word(*users))
+            format!("closed, {each} {} by each of {users} {}", iteration_word(*each), user_word(*users))
         }
         Load::Asap { count } => format!("open, {count} iterations as soon as possible"),
     }
+}
+
+fn iteration_word(count: u64) -> &'static str {
+    if count == 1 { "iteration" } else { "iterations" }
 }
 
 fn user_word(users: u64) -> &'static str {

@@ -40,7 +40,7 @@ pub(super) fn render(summary: &Summary) -> String {
     }
     let mut left_out = 0;
     for phase in summary.phases.iter().chain(&summary.asides) {
-        let text = section(phase);
+        let text = section(phase, summary);
         if page.len() + text.len() > BYTES_MAX {
             left_out += 1;
         } else {
@@ -92,9 +92,15 @@ fn headline(page: &mut String, summary: &Summary) {
         let _ = writeln!(page, "> Ended early: {}\n", text(reason));
     }
     let all = summary.verdict != Validity::Valid;
-    for evidence in summary.evidence.iter().filter(|evidence| all || evidence.severity != Severity::Note) {
+    let mut shown = summary.evidence.iter().filter(|evidence| all || evidence.severity != Severity::Note).peekable();
+    while let Some(evidence) = shown.next() {
         let (what, value, limit) = (text(&evidence.what), text(&evidence.value), text(&evidence.limit));
-        let _ = writeln!(page, "> {what}: {value}, should be {limit}. {}\n", text(&evidence.help));
+        // What helps against several in a row stands with the last of them.
+        let help = match shown.peek() {
+            Some(next) if next.help == evidence.help => String::new(),
+            _ => format!(" {}", text(&evidence.help)),
+        };
+        let _ = writeln!(page, "> {what}: {value}, should be {limit}.{help}\n");
     }
 }
 
@@ -123,8 +129,13 @@ fn slos(page: &mut String, slos: &[SloSummary]) {
     page.push('\n');
 }
 
-fn section(phase: &PhaseSummary) -> String {
+fn section(phase: &PhaseSummary, summary: &Summary) -> String {
     let mut page = String::new();
+    if phase.is_chore() {
+        let (name, length) = (text(&phase.name), seconds(phase.duration_s));
+        let _ = writeln!(page, "**{name}**: 1 iteration, ok in {length}; warm-up, not counted\n");
+        return page;
+    }
     let counts: Vec<String> = outcomes(phase).iter().map(|(word, n)| format!("{word} {n}")).collect();
     let warmup = if phase.warmup { ", warm-up, not counted" } else { "" };
     let aside = if phase.load == "aside" { " (not counted)" } else { "" };
@@ -186,7 +197,7 @@ fn section(phase: &PhaseSummary) -> String {
         let first = first.unwrap_or_default();
         let _ = writeln!(page, "- {sign} check {}: {share} of {}{first}", text(&check.name), check.count());
     }
-    for custom in &phase.custom {
+    for custom in summary.own_metrics(&phase.custom) {
         let _ = writeln!(page, "- metric {}: {}", text(custom.name()), metric(custom));
     }
     page.push_str("\n</details>\n\n");
@@ -235,7 +246,7 @@ fn table(page: &mut String, phase: &PhaseSummary) {
 
 fn remarks(page: &mut String, summary: &Summary) {
     if has_sums(summary) {
-        for custom in &summary.custom {
+        for custom in summary.own_metrics(&summary.custom) {
             let _ = writeln!(page, "- {}, over all phases that count: {}", text(custom.name()), metric(custom));
         }
     }

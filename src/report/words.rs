@@ -102,7 +102,8 @@ fn answer(status: u16, error: Option<&str>, body: &str) -> String {
 
 /// Whether the metrics of the whole run say more than those of its phases: more than one phase that counts has any.
 pub(super) fn has_sums(summary: &Summary) -> bool {
-    summary.phases.iter().filter(|phase| !phase.warmup && !phase.custom.is_empty()).count() > 1
+    let counts = |phase: &&PhaseSummary| !phase.warmup && summary.own_metrics(&phase.custom).next().is_some();
+    summary.phases.iter().filter(counts).count() > 1
 }
 
 /// A row's name as a table shows it, without its class.

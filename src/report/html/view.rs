@@ -59,11 +59,15 @@ struct Remark {
 
 /// Phases and what is outside of them.
 pub(super) fn phases(summary: &Summary) -> Vec<PhaseView> {
-    let all = summary.phases.iter().chain(&summary.asides);
-    all.enumerate().map(|(at, phase)| view(phase, at < DRAWN_MAX)).collect()
+    let mut drawn = 0;
+    let mut next = |phase: &PhaseSummary| {
+        drawn += usize::from(!phase.is_chore());
+        view(phase, summary, drawn <= DRAWN_MAX)
+    };
+    summary.phases.iter().chain(&summary.asides).map(&mut next).collect()
 }
 
-fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
+fn view(phase: &PhaseSummary, summary: &Summary, is_drawn: bool) -> PhaseView {
     let is_aside = phase.load == "aside";
     let counts: Vec<String> = outcomes(phase).iter().map(|(word, n)| format!("{word} {n}")).collect();
     let rate = match phase.rate_asked {
@@ -79,7 +83,9 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
         }
         None => String::new(),
     };
-    let rows: Vec<&RowSummary> = phase.requests.iter().chain(&phase.flows).collect();
+    let rows = || phase.requests.iter().chain(&phase.flows);
+    // A single iteration that counts nowhere needs neither curves nor tables.
+    let rows: Vec<&RowSummary> = if phase.is_chore() { Vec::new() } else { rows().collect() };
     let has_grades = rows.iter().any(|row| row.grade.is_some());
     PhaseView {
         name: clean_text(&phase.name),
@@ -90,7 +96,7 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
         },
         counts: counts.join(" · "),
         rate,
-        about: match (is_aside, phase.is_open) {
+        about: match (is_aside || phase.is_chore(), phase.is_open) {
             (true, _) => String::new(),
             (false, true) => "Latency counts from the planned start; service is from the send.".to_owned(),
             (false, false) => {
@@ -98,13 +104,13 @@ fn view(phase: &PhaseSummary, is_drawn: bool) -> PhaseView {
                 format!("CLOSED: users wait for answers, so a slow target is asked less often.{means}")
             }
         },
-        charts: if is_drawn && !is_aside { charts(phase) } else { Vec::new() },
+        charts: if is_drawn && !is_aside && !phase.is_chore() { charts(phase) } else { Vec::new() },
         row_title: if phase.is_open { "response" } else { "request" },
         has_grades,
         withheld: withheld(&rows),
         rows: rows.iter().map(|row| row_view(row, has_grades)).collect(),
-        remarks: phase_remarks(phase),
-        exhibits: exhibits(phase),
+        remarks: phase_remarks(phase, summary),
+        exhibits: if phase.is_chore() { Vec::new() } else { exhibits(phase) },
     }
 }
 
@@ -156,7 +162,7 @@ fn withheld(rows: &[&RowSummary]) -> String {
     needs.join(", ")
 }
 
-fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
+fn phase_remarks(phase: &PhaseSummary, summary: &Summary) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let rows = || phase.requests.iter().chain(&phase.flows).filter(|row| row.class.is_none());
     for (row, cache) in rows().filter_map(|row| Some((row, row.cache.as_ref()?))) {
@@ -191,7 +197,7 @@ fn phase_remarks(phase: &PhaseSummary) -> Vec<Remark> {
         );
         remarks.push(Remark { tone: if check.failed == 0 { "pass" } else { "fail" }, text });
     }
-    for custom in &phase.custom {
+    for custom in summary.own_metrics(&phase.custom) {
         remarks.push(Remark { tone: "dim", text: format!("metric {}: {}", clean_text(custom.name()), metric(custom)) });
     }
     if phase.connections_opened + phase.connections_reused > 0 {
@@ -207,7 +213,7 @@ fn example(of: &MessageSummary) -> String {
 
 /// What concerns the whole run: the script's metrics, notes, facts.
 pub(super) fn remarks(summary: &Summary) -> Vec<String> {
-    let sums = summary.custom.iter().filter(|_| has_sums(summary));
+    let sums = summary.own_metrics(&summary.custom).filter(|_| has_sums(summary));
     let custom =
         sums.map(|custom| format!("{}, over all phases that count: {}", clean_text(custom.name()), metric(custom)));
     let own = words::own_notes(summary).map(|note| clean_text(note));

@@ -20,6 +20,7 @@ mod rows;
 pub(super) mod tests;
 mod texts;
 mod timeline;
+mod told;
 mod truth;
 mod unmarked;
 mod users;

@@ -61,10 +61,10 @@ fn render_page(summary: &Summary, width: usize, color: bool, exemplars: bool) ->
         experiment::section(&mut page, experiment);
     }
     for phase in &summary.phases {
-        phase::section(&mut page, phase);
+        phase::section(&mut page, phase, summary);
     }
     for aside in &summary.asides {
-        phase::aside(&mut page, aside);
+        phase::aside(&mut page, aside, summary);
     }
     for watch in &summary.watched {
         watched::section(&mut page, watch);
@@ -174,7 +174,7 @@ fn headline(page: &mut Page, summary: &Summary) {
     if let Some(why) = &summary.partial {
         page.prose(0, Tone::Warning, &format!("partial: {}", clean(why)));
     }
-    for evidence in &summary.evidence {
+    for (at, evidence) in summary.evidence.iter().enumerate() {
         let (mark, tone) = match evidence.severity {
             Severity::Invalid => ("✗", Tone::Bad),
             Severity::Suspect => ("!", Tone::Warning),
@@ -182,7 +182,10 @@ fn headline(page: &mut Page, summary: &Summary) {
         };
         let (what, value) = (clean(&evidence.what), clean(&evidence.value));
         page.prose(0, tone, &format!("{mark} {what}: {value}, should be {}", clean(&evidence.limit)));
-        page.prose(2, Tone::Plain, &clean(&evidence.help));
+        // What helps against several in a row stands below the last of them.
+        if summary.evidence.get(at + 1).is_none_or(|next| next.help != evidence.help) {
+            page.prose(2, Tone::Plain, &clean(&evidence.help));
+        }
     }
 }
 
@@ -192,7 +195,7 @@ fn custom(page: &mut Page, summary: &Summary) {
     }
     page.blank();
     page.prose(0, Tone::Bold, "metrics of the script, over all phases that count");
-    for metric in &summary.custom {
+    for metric in summary.own_metrics(&summary.custom) {
         page.prose(2, Tone::Plain, &format!("{}  {}", clean(metric.name()), words::metric(metric)));
     }
 }

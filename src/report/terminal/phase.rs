@@ -13,7 +13,7 @@ use crate::{
     measure::Kind,
     protocol::HttpVersion,
     report::{
-        Latency, MessageSummary, PhaseSummary, RowSummary,
+        Latency, MessageSummary, PhaseSummary, RowSummary, Summary,
         means::both_means,
         words::{self, percent, rate, row_name, seconds, us},
     },
@@ -31,8 +31,13 @@ const RESPONSE: [Column; 4] = [right("P50", 1), right("P95", 1), right("P99", 2)
 const GRADE: Column = Column { title: "GRADE (95% INTERVAL)", right: false, rank: 0 };
 const SERVICE: [Column; 4] = [right("SVC P50", 6), right("P95", 6), right("P99", 6), right("MAX", 6)];
 
-pub(super) fn section(page: &mut Page, phase: &PhaseSummary) {
+pub(super) fn section(page: &mut Page, phase: &PhaseSummary, summary: &Summary) {
     page.blank();
+    if phase.is_chore() && !page.exemplars {
+        let (name, length) = (clean(&phase.name), seconds(phase.duration_s));
+        page.prose(0, Tone::Dim, &format!("{name}  1 iteration, ok in {length}  warm-up, not counted"));
+        return;
+    }
     header(page, phase);
     outcomes(page, phase);
     if phase.is_open {
@@ -44,15 +49,15 @@ pub(super) fn section(page: &mut Page, phase: &PhaseSummary) {
         page.prose(2, Tone::Dim, &means);
     }
     rows(page, phase);
-    details(page, phase);
+    details(page, phase, summary);
 }
 
 /// What was measured outside of phases: shown apart, in short.
-pub(super) fn aside(page: &mut Page, aside: &PhaseSummary) {
+pub(super) fn aside(page: &mut Page, aside: &PhaseSummary, summary: &Summary) {
     page.blank();
     page.prose(0, Tone::Dim, &format!("{}  not counted", clean(&aside.name)));
     rows(page, aside);
-    details(page, aside);
+    details(page, aside, summary);
 }
 
 fn header(page: &mut Page, phase: &PhaseSummary) {
@@ -158,7 +163,7 @@ fn latency(latency: &Latency, withheld: &mut BTreeMap<u64, (&'static str, u64)>)
         .collect()
 }
 
-fn details(page: &mut Page, phase: &PhaseSummary) {
+fn details(page: &mut Page, phase: &PhaseSummary, summary: &Summary) {
     let rows = || phase.rows().filter(|row| row.class.is_none());
     for (row, cache) in rows().filter_map(|row| Some((row, row.cache.as_ref()?))) {
         page.prose(2, Tone::Plain, &format!("{}: {}", clean(&row.name), cache.text()));
@@ -203,7 +208,7 @@ fn details(page: &mut Page, phase: &PhaseSummary) {
             page.prose(4, Tone::Dim, &format!("first: {}", words::excerpt(example)));
         }
     }
-    for metric in &phase.custom {
+    for metric in summary.own_metrics(&phase.custom) {
         page.prose(2, Tone::Plain, &format!("metric {}: {}", clean(metric.name()), words::metric(metric)));
     }
     if phase.mix.len() > 1 {
