@@ -116,7 +116,7 @@ fn lifetimes_and_stampedes_are_found() {
         assert!(ttl["hits"].as_u64() > Some(10) && ttl["misses"].as_u64() > Some(10), "{ended}");
         // An age is told when the request leaves; it is looked up a little later.
         assert!(number(&ttl["alive_us"]) <= 1_010_000.0 && number(&ttl["dead_us"]) >= 800_000.0, "{ended}");
-        assert_eq!(ttl["sliding"], false, "{ended}");
+        assert_eq!((&ttl["sliding"], &ttl["told_us"]), (&false.into(), &1_000_000.into()), "{ended}");
         let stampede = &found["stampede"];
         assert_eq!((&stampede["rounds"], &stampede["at_once"]), (&5.into(), &6.into()), "{ended}");
         let coalesced = number(&stampede["coalesced"]);
@@ -125,7 +125,31 @@ fn lifetimes_and_stampedes_are_found() {
             ended.stdout.contains("entries hit up to an age of") && ended.stdout.contains("stampede: of 6"),
             "{ended}"
         );
+        // What the section has in words is no metric of the script's besides, and purging has no table.
+        assert!(!ended.stdout.contains("metric items age"), "{ended}");
+        assert!(ended.stdout.contains("\nitems/ttl/purge  1 iteration, ok in "), "{ended}");
     }
+}
+
+#[test]
+fn a_lifetime_that_is_not_the_expected_one_is_told_with_what_the_responses_say() {
+    let script = parts("warm: (), ttl: env(\"TTL\"), ttl_keys: 24");
+    let run = |demo: &str, ttl: &str| {
+        let ended = Program::run_of(&script).args([demo, "-e", ttl]).run();
+        assert_eq!(ended.code, Some(0), "{ended}");
+        ended
+    };
+    let right = run("--demo=cache-ttl=1s,origin-delay=1ms", "TTL=1s");
+    assert_eq!(right.figures().0["experiments"][0]["ttl"]["told_us"], 1_000_000, "{right}");
+    assert!(right.stdout.contains("told") && !right.stdout.contains("! ttl"), "{right}");
+    let wrong = run("--demo", "TTL=1s");
+    let found = &wrong.figures().0["experiments"][0];
+    assert!(found["ttl"]["dead_us"].is_null() && found["ttl"]["told_us"] == 60_000_000, "{wrong}");
+    let warning = found["warnings"][0].as_str().unwrap_or_default();
+    assert!(warning.contains("beyond the 1s expected: its responses tell of 1m"), "{wrong}");
+
+    let unknown = Program::run_of(&script).arg("--demo=cache-tl=1s").run();
+    assert!(unknown.code == Some(2) && unknown.stderr.contains("'--cache-tl'"), "{unknown}");
 }
 
 #[test]
@@ -160,6 +184,16 @@ fn what_cannot_be_an_experiment_is_said_before_the_run() {
             "there is no option `purges`",
         ),
         (
+            format!(
+                "cache::experiment(\"x\", #{{ keys: trace(\"k\"), {request}, purge: get(\"/p\"), working_set: [1] }});"
+            ),
+            "a trace has none",
+        ),
+        (
+            format!("cache::experiment(\"x\", #{{ keys: zipf(9, 0.9), {request}, purge: get(\"/p\"), outage: 7 }});"),
+            "`outage` takes a map",
+        ),
+        (
             "phase(\"a\").run(get(\"/\")).iterations(1);\nslo(\"s\", #{ experiment: \"y\", hit_ratio: \"> 1%\" });".to_owned(),
             "about an experiment `y`, which does not exist",
         ),
@@ -171,7 +205,7 @@ fn what_cannot_be_an_experiment_is_said_before_the_run() {
         ("phase(\"a\").run(get(\"/\")).users(1).during(1.s).ends_when(\"p95 settles\");".to_owned(), "can settle"),
         ("phase(\"a\").run(get(`/${uuid().scrambled()}`)).iterations(1);".to_owned(), "`scrambled` is for keys"),
     ] {
-        let ended = Program::run_of(&format!("{head}{script}")).run();
+        let ended = Program::run_of(&format!("{head}{script}")).file("k", "1\n2\n").run();
         assert_eq!(ended.code, Some(104), "{script}: {ended}");
         assert!(ended.stderr.contains(expected), "{script}: {ended}");
     }

@@ -144,7 +144,7 @@ fn look_up(state: &Shared, asked: &Asked) -> Next {
         catalogue.counts.collapsed += 1;
         return Next::Share { cache_status: "lab; fwd=uri-miss; collapsed".to_owned(), fetched };
     }
-    let cache_status = format!("lab; fwd={why}; stored");
+    let cache_status = format!("lab; fwd={why}; stored; ttl={}", ttl / SECOND);
     let generation = catalogue.generation;
     if !state.items.coalesce {
         return Next::Fetch { cache_status, generation: Some(generation), x_cache: "MISS" };

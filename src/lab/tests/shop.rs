@@ -49,7 +49,10 @@ async fn malformed_bodies_are_the_clients_fault() {
 async fn items_are_cached_purged_and_changed() {
     let bench = start().await;
     let miss = bench.get("/api/items/42").await;
-    assert_eq!((header(&miss, "x-cache"), header(&miss, "cache-status")), ("MISS", "lab; fwd=uri-miss; stored"));
+    assert_eq!(
+        (header(&miss, "x-cache"), header(&miss, "cache-status")),
+        ("MISS", "lab; fwd=uri-miss; stored; ttl=60")
+    );
     assert_eq!(header(&miss, "age"), "");
     let first = ok(miss).await;
     assert_eq!((&first["id"], &first["version"]), (&json!(42), &json!(1)));
@@ -99,7 +102,10 @@ async fn an_expired_item_is_fetched_anew() {
     let bench = start_with(LabOptions { cache_ttl: Duration::ZERO, ..options() }).await;
     bench.get("/api/items/1").await;
     let expired = bench.get("/api/items/1").await;
-    assert_eq!((header(&expired, "x-cache"), header(&expired, "cache-status")), ("MISS", "lab; fwd=stale; stored"));
+    assert_eq!(
+        (header(&expired, "x-cache"), header(&expired, "cache-status")),
+        ("MISS", "lab; fwd=stale; stored; ttl=0")
+    );
 }
 
 #[tokio::test]
@@ -128,7 +134,7 @@ async fn concurrent_misses_share_a_fetch_only_when_told_to() {
     let (statuses, fetches) = stampede(true).await;
     assert_eq!(fetches, 1);
     assert_eq!(statuses.iter().filter(|status| status.contains("collapsed")).count(), 7, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| status.ends_with("; stored")).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| status.contains("; stored; ttl=")).count(), 1, "{statuses:?}");
     let (statuses, fetches) = stampede(false).await;
     assert_eq!(fetches, 8, "{statuses:?}");
 }

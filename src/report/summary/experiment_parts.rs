@@ -30,6 +30,8 @@ pub struct TtlSummary {
     pub sharp: bool,
     /// A use prolongs the life of an entry; null where that cannot be told.
     pub sliding: Option<bool>,
+    /// The longest lifetime that a response told when it was stored (`max-age` and the like); null if none did.
+    pub told_us: Option<u64>,
 }
 
 /// Many requests of one absent key at once.
@@ -90,6 +92,7 @@ pub(super) fn ttl(experiment: &Experiment, phases: &[PhaseView<'_>]) -> Option<T
     if hits.count() + misses.count() == 0 {
         return None;
     }
+    let told = view.figures.custom.timings.get(format!("{} told lifetime", experiment.name).as_str());
     let (alive_us, dead_us) = (hits.max_us(), misses.min_us());
     // Used at half its life, an entry that slides lives half as long again.
     let expected = part.expected_ns / 1_000;
@@ -107,6 +110,7 @@ pub(super) fn ttl(experiment: &Experiment, phases: &[PhaseView<'_>]) -> Option<T
             _ => true,
         },
         sliding: (old_hits + old_misses >= 5 && dead_us.is_some()).then_some(old_hits > old_misses),
+        told_us: told.and_then(Distribution::max_us),
     })
 }
 
@@ -227,6 +231,9 @@ impl TtlSummary {
             (None, None) => "ttl: nothing was found".to_owned(),
         };
         text.push_str(&format!("; expected {}", us(self.expected_us)));
+        if let Some(told) = self.told_us {
+            text.push_str(&format!(", and told by the responses {}", us(told)));
+        }
         match self.sliding {
             Some(true) => text.push_str("; a use prolongs it"),
             Some(false) => text.push_str("; a use does not prolong it"),
@@ -235,12 +242,26 @@ impl TtlSummary {
         text
     }
 
-    /// The lifetime that was found is not the one that was expected.
-    pub fn is_unexpected(&self) -> bool {
+    /// The lifetime that was found is not the one that was expected, and what may be behind that.
+    pub fn warning(&self) -> Option<String> {
         // Ages are taken to some milliseconds: a request takes as long.
         let slack = self.expected_us / 20 + 20_000;
-        self.dead_us.is_some_and(|dead| dead + slack < self.expected_us)
-            || self.alive_us.is_some_and(|alive| alive > self.expected_us + slack)
+        let us = |value: u64| Unit::Us.text(value as f64);
+        let expected = us(self.expected_us);
+        if let Some(dead) = self.dead_us.filter(|dead| dead + slack < self.expected_us) {
+            let why = "was an entry evicted, or is it kept for less than the script says?";
+            return Some(format!(
+                "ttl: an entry was gone at an age of {}, before the {expected} expected: {why}",
+                us(dead)
+            ));
+        }
+        let alive = self.alive_us.filter(|&alive| alive > self.expected_us + slack)?;
+        let why = match self.told_us.filter(|&told| told > self.expected_us + slack) {
+            Some(told) => format!("its responses tell of {}: is `ttl` of the script what is configured?", us(told)),
+            None if self.sliding == Some(true) => "a use prolongs its life".to_owned(),
+            None => "is `ttl` of the script what is configured, or is there another cache in between?".to_owned(),
+        };
+        Some(format!("ttl: an entry still hit at an age of {}, beyond the {expected} expected: {why}", us(alive)))
     }
 }
 
@@ -299,6 +320,7 @@ mod tests {
             dead_us,
             sharp,
             sliding,
+            told_us: None,
         };
         for (summary, text, unexpected) in [
             (
@@ -311,7 +333,10 @@ mod tests {
             (found(Some(6_000_000), Some(4_000_000), false, Some(true)), "at ages from 4s to 6s", true),
         ] {
             assert!(summary.text().contains(text), "{}", summary.text());
-            assert_eq!(summary.is_unexpected(), unexpected, "{}", summary.text());
+            assert_eq!(summary.warning().is_some(), unexpected, "{}", summary.text());
         }
+        let kept = TtlSummary { told_us: Some(60_000_000), ..found(Some(7_400_000), None, true, None) };
+        assert!(kept.text().ends_with("expected 5s, and told by the responses 1m"), "{}", kept.text());
+        assert!(kept.warning().is_some_and(|text| text.contains("its responses tell of 1m")), "{:?}", kept.warning());
     }
 }

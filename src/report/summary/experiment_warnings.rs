@@ -1,6 +1,8 @@
 //! What makes the figures of an experiment doubtful.
 
-use super::{InvalidationSummary, OutageSummary, TruthSummary, UsersSummary, experiment::ExperimentSummary};
+use super::{
+    InvalidationSummary, OutageSummary, TruthSummary, TtlSummary, UsersSummary, experiment::ExperimentSummary,
+};
 use crate::{
     clock::MICROSECOND,
     judge::{Experiment, PhaseView},
@@ -45,9 +47,7 @@ pub(super) fn warnings(
             warnings.push(drift);
         }
     }
-    if let Some(ttl) = summary.ttl.as_ref().filter(|ttl| ttl.is_unexpected()) {
-        warnings.push(format!("{}: is another cache in between, or was an entry evicted?", ttl.text()));
-    }
+    warnings.extend(summary.ttl.as_ref().and_then(TtlSummary::warning));
     if let (Some(dead), Some(steady)) = (summary.ttl.as_ref().and_then(|ttl| ttl.dead_us), experiment.steady.as_deref())
         && let Some(view) = phases.iter().find(|phase| phase.name == steady)
         && dead * MICROSECOND < view.duration

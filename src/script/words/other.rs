@@ -13,7 +13,7 @@ use crate::{
     plan::{ClosureId, Problem},
     script::{
         call::{Call, told},
-        quantity::Pace,
+        quantity::{Pace, Span},
         state::{ScriptState, Stage},
     },
 };
@@ -57,6 +57,19 @@ pub(super) const WORDS: &[Word] = &[
         run: Run::Checked(|call, _, args| {
             let stand_in = crate::clock::Rate::per_second(1);
             Dynamic::from(Pace(call.rate(&args[0]).unwrap_or(stand_in)))
+        }),
+    },
+    Word {
+        name: "duration",
+        on: Global,
+        form: Written,
+        takes: "text: string | Duration",
+        gives: "Duration",
+        usage: "`duration(env(\"TTL\", \"5s\"))`",
+        about: "A duration from a text; one that is a duration already stays as it is.",
+        stages: Both,
+        run: Run::Checked(|call, _, args| {
+            Dynamic::from(Span(call.duration(&args[0]).unwrap_or(std::time::Duration::from_secs(1))))
         }),
     },
     Word {

@@ -99,7 +99,7 @@ const ELSEWHERE: &[(Receiver, &[&str], Guide)] = &[
     (Score, &["deduct"], at("report.md", "A score")),
     (Global, &["probe"], at("monitor.md", "Probes")),
     (Global, &["leak_check"], at("monitor.md", "Leaks")),
-    (Global, &["rate"], at("phases.md", "Durations, rates")),
+    (Global, &["rate", "duration"], at("phases.md", "Durations, rates")),
     (Global, &["url_encode"], at("flows.md", "Encodings and signatures")),
     (Global, &["cache_status", "header"], at("requests.md", "Classes")),
     (Global, &["saved"], at("requests.md", "Values of earlier responses")),
