@@ -112,7 +112,13 @@ impl Color {
 
 /// Runs the command line and gives the process's exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let mut arguments = arguments.into_iter().peekable();
+    let program = arguments.next();
+    if arguments.peek().and_then(|first| first.to_str()) == Some(crate::runner::SUPERVISE) {
+        // No command for people: loadr starts itself so.
+        return ExitCode::from(crate::runner::supervise(arguments.skip(1)));
+    }
+    let cli = match Cli::try_parse_from(program.into_iter().chain(arguments)) {
         Ok(cli) => cli,
         Err(error) => {
             let error = with_suggestion(error);

@@ -138,6 +138,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     allow_read: Vec<PathBuf>,
 
+    /// Let the script start programs, by `process`
+    #[arg(long)]
+    allow_exec: bool,
+
     /// Let the run send to a public host
     #[arg(long, value_name = "HOST")]
     allow_target: Vec<String>,
@@ -191,6 +195,7 @@ pub(super) fn run(arguments: &Args, color: Color) -> ExitCode {
         arguments: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         allow_read: arguments.allow_read.clone(),
         allow_target: arguments.allow_target.clone(),
+        allow_exec: arguments.allow_exec,
         slice: None,
         extent: arguments.extent.extent(),
         color_stderr: color.on(&std::io::stderr()),

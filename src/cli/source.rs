@@ -26,6 +26,7 @@ impl Surroundings {
             script: script.to_owned(),
             env: self.env.clone(),
             allow_read: self.allow_read.clone(),
+            exec: crate::script::Exec::Describe,
             slice: None,
             extent: Extent::default(),
         }

@@ -1,6 +1,18 @@
 //! File descriptors and local ports: how many this process may have. Each connection takes one of both.
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// How many this process may have at present, none where there is no limit.
+pub fn descriptor_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// Sets the soft limit; what it starts from now on has it too.
+pub fn set_descriptor_limit(soft: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused, the old limit stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(soft), ..limit });
+}
 
 /// Raises the soft limit of descriptors to the hard one, which any process may; gives the limit that holds then, none
 /// where there is none.

@@ -32,7 +32,7 @@ mod transport_tests;
 pub use connect::{Endpoint, Opened, Route};
 pub use cookies::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, CookieJar, JAR_BYTES_MAX, Origin, Refused};
 pub use deadline::DeadlineTimer;
-pub use descriptors::{local_ports, raise_descriptor_limit};
+pub use descriptors::{descriptor_limit, local_ports, raise_descriptor_limit, set_descriptor_limit};
 pub use guard::{AddressGuard, Reach, reach};
 pub use proxy::{Proxy, ProxyKind};
 pub use sending::Sending;

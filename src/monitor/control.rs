@@ -73,6 +73,14 @@ impl Control {
         Ok((response.headers().clone(), body))
     }
 
+    /// Whether a `GET` is answered with 2xx.
+    ///
+    /// # Errors
+    /// It is not, and why, for people.
+    pub async fn succeeds(&self, url: url::Url) -> Result<(), String> {
+        self.exchange(reqwest::Method::GET, url, HeaderMap::new()).await.map(drop)
+    }
+
     /// Whether `host`, which is at `address`, may be contacted.
     pub(super) fn check(&self, host: &str, address: IpAddr) -> Result<(), String> {
         self.guard.check(host, address).map_err(|failure| failure.detail.into_owned())

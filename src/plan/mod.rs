@@ -17,6 +17,7 @@ mod outline;
 mod permute;
 mod phase;
 mod problem;
+mod process;
 mod rewrite;
 mod rows;
 mod skip;
@@ -42,6 +43,7 @@ pub use mix::{Deal, Mix, MixEntry, Step};
 pub use outline::{Outline, OutlineEntry};
 pub use phase::{Arrivals, Load, Overflow, Phase, Start, Think};
 pub use problem::{Lack, Place, Problem, Via};
+pub use process::{Process, Ready};
 pub use rows::Order;
 use serde::{Deserialize, Serialize};
 pub use skip::Skip;
@@ -146,6 +148,9 @@ pub struct Plan {
     /// What that came to; empty before [`Plan::leave_out`].
     #[serde(skip)]
     pub skipped: Vec<NotDone>,
+    /// Programs that are started for the run.
+    #[serde(skip)]
+    pub processes: Vec<Process>,
     /// What is looked at beside the traffic.
     #[serde(skip)]
     pub watches: Vec<Watch>,
@@ -214,7 +219,7 @@ impl Plan {
     pub fn hash(&self) -> String {
         use sha2::{Digest, Sha256};
         // Serialising plain data into memory cannot fail.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+        let text = self.without_drawn_ports(serde_json::to_string(self).unwrap_or_default());
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

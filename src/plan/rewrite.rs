@@ -1,6 +1,6 @@
 //! Other words for what a plan is shown with.
 
-use super::{Piece, Plan, Start, Text};
+use super::{Piece, Plan, Ready, Start, Text};
 use crate::judge::Selector;
 
 impl Plan {
@@ -20,6 +20,13 @@ impl Plan {
             each(&mut phase.name);
             if let Start::Alongside(other) = &mut phase.start {
                 each(other);
+            }
+        }
+        for process in &mut self.processes {
+            each(&mut process.name);
+            each(&mut process.written);
+            if let Ready::Http(text) | Ready::Log(text) = &mut process.ready {
+                each(text);
             }
         }
         for left in &mut self.skipped {

@@ -36,8 +36,8 @@ pub use json::{SUMMARY_SCHEMA, comparisons_json, json};
 pub use load::describe;
 pub use markdown::{ab as ab_markdown, comparisons as comparisons_markdown};
 pub use outlook::{
-    Arrival, BaselineOutlook, Count, DataOutlook, Distance, EntryOutlook, Outlook, PhaseOutlook, RunsOut, Schedule,
-    Shape, SloOutlook, TargetOutlook,
+    Arrival, BaselineOutlook, Count, DataOutlook, Distance, EntryOutlook, Outlook, PhaseOutlook, ProcessOutlook,
+    RunsOut, Schedule, Shape, SloOutlook, TargetOutlook,
 };
 pub use progress::{ProgressView, progress_line};
 pub use summary::{

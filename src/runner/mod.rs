@@ -16,11 +16,15 @@ mod observe;
 mod outlook;
 mod output;
 mod preflight;
+mod processes;
+mod program_log;
 mod progress;
+mod readiness;
 mod record;
 mod replay;
 mod runs;
 mod scout;
+mod supervise;
 mod thread;
 mod trial;
 mod watching;
@@ -42,6 +46,7 @@ use rand::Rng;
 pub use replay::{Replayed, open, replay};
 pub use runs::{compare_runs, run_files, runs};
 pub use scout::{ScriptOptions, check};
+pub use supervise::{WORD as SUPERVISE, supervise};
 use tokio::sync::mpsc::unbounded_channel;
 pub use trial::{TrialOptions, try_out};
 
@@ -52,6 +57,8 @@ use self::{
     counters::Counters,
     demo::Demo,
     endpoints::endpoints,
+    processes::Running,
+    program_log::LogNames,
     progress::Progress,
     record::Recording,
     scout::Scouted,
@@ -60,7 +67,7 @@ use self::{
 };
 use crate::{
     clock::{Clock, Nanos},
-    http::{AddressGuard, Reach, reach},
+    http::{AddressGuard, Reach, descriptor_limit, reach},
     judge::{self, ExitCode, Watch},
     measure::Totals,
     monitor::Sampler,
@@ -118,6 +125,8 @@ pub struct RunOptions {
     pub allow_read: Vec<PathBuf>,
     /// Public hosts that may be sent to.
     pub allow_target: Vec<String>,
+    /// The script may start programs.
+    pub allow_exec: bool,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
     /// Only some phases, or phases that are shorter or longer.
@@ -167,9 +176,17 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     for line in announcements(&plan) {
         progress.note(&line);
     }
+    // A program that loadr starts gets what it would have from the user's shell.
+    let descriptors = descriptor_limit();
     for warning in preflight::limits(&plan, workers) {
         progress.note(&warning);
     }
+    // Before it starts: logs beside the run file have its name.
+    let file_name = results::file_name(&redactor.redact(&manifest::run_name(options)), epoch_ms(SystemTime::now()));
+    let logs = log_names(options, &file_name);
+    let say = |line: &str| progress.note(line);
+    let processes = Running::start(&plan, &load.processes, &logs, descriptors, &guard, &redactor, &say)
+        .map_err(|message| NotRun::new(ExitCode::NotStarted, redactor.redact(&message)))?;
     if !options.no_preflight {
         endpoints(&plan, Segment::WHOLE)
             .and_then(|endpoints| preflight::reach_targets(&plan, endpoints, &guard))
@@ -181,9 +198,8 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     }
     let seed = options.seed.unwrap_or_else(random_seed);
     let whole = options.segment.unwrap_or(Segment::WHOLE);
-    let started_at = SystemTime::now();
     let origin = Instant::now();
-    let epoch_ms = epoch_ms(started_at);
+    let epoch_ms = epoch_ms(SystemTime::now());
     let assignments = (0..workers).map(|index| Assignment {
         index,
         script: options.script.clone(),
@@ -205,23 +221,24 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
         workers,
         started_at_ms: epoch_ms,
     };
-    let recording = (!options.no_results).then(|| start_recording(&facts, out, &redactor));
+    let recording = (!options.no_results).then(|| start_recording(&facts, out, &file_name, &redactor));
     let sampler = (!plan.watches.is_empty())
-        .then(|| Sampler::start(&plan.watches, &plan.targets, &[], &guard, origin))
+        .then(|| Sampler::start(&plan.watches, &plan.targets, &processes.pids(), &guard, origin))
         .transpose()
         .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
-    let mut watchers = Watchers { progress, recording, watching: Watching::new(sampler) };
+    let mut watchers = Watchers { progress, recording, watching: Watching::new(sampler), processes };
     let mut watch = Watch::new(&plan.slos);
     let clock = Clock::real(origin);
     let conducted =
         conduct(&plan, &outline, options, clock, assignments.collect(), &mut watchers, &mut watch, counters)?;
-    let Watchers { progress, recording, mut watching } = watchers;
+    let Watchers { progress, recording, mut watching, processes } = watchers;
     progress.finish();
     let mut end = end_of(&conducted, &outline, whole, seed);
     note_end(&mut watching.observed, &conducted.totals, &conducted.timings);
     let (last_seen, missed) = watching.finish(&outline.watches);
     end.observations = last_seen;
     end.notes.extend(missed);
+    end.notes.extend(processes.stop());
     let against = match &baseline {
         Some(baseline) => {
             let file = recording.as_ref().map(|recording| recording.path.as_path());
@@ -276,14 +293,25 @@ fn create_named(path: &Path) -> Result<(PathBuf, File), NotRun> {
     })
 }
 
+/// Where started programs write: beside the run file, or where files are that nobody keeps.
+fn log_names(options: &RunOptions, file_name: &str) -> LogNames {
+    match &options.results {
+        Some(path) => LogNames::beside(path, true),
+        None if options.no_results => LogNames::beside(&std::env::temp_dir().join(file_name), false),
+        None => LogNames::beside(Path::new(file_name), false),
+    }
+}
+
 /// A run file that nobody asked for by name does not keep the run from starting if it cannot be written.
-fn start_recording(facts: &manifest::Facts<'_>, out: Option<(PathBuf, File)>, redactor: &Redactor) -> Recording {
+fn start_recording(
+    facts: &manifest::Facts<'_>,
+    out: Option<(PathBuf, File)>,
+    name: &str,
+    redactor: &Redactor,
+) -> Recording {
     let (path, file) = match out {
         Some((path, file)) => (path, Ok(file)),
-        None => {
-            let name = redactor.redact(&manifest::run_name(facts.options)).into_owned();
-            record::create_beside(Path::new(""), &results::file_name(&name, facts.started_at_ms))
-        }
+        None => record::create_beside(Path::new(""), name),
     };
     Recording::start(path, file, &manifest::manifest(facts, redactor), redactor.clone())
 }
@@ -311,12 +339,16 @@ struct Watchers {
     progress: Progress,
     recording: Option<Recording>,
     watching: Watching,
+    processes: Running,
 }
 
 impl Watcher for Watchers {
     fn update(&mut self, view: &View<'_>) {
         self.progress.update(view);
         let seen = self.watching.update(view);
+        for news in self.processes.news() {
+            self.progress.warn(&format!("warning: {news}"));
+        }
         if let Some(recording) = &mut self.recording {
             recording.update(view, &seen);
             if let Some(news) = recording.news() {

@@ -6,7 +6,7 @@ use super::{NotRun, RunOptions, demo::Demo};
 use crate::{
     judge::ExitCode,
     plan::{Extent, Plan, Slice},
-    script::{self, DataCache, LoadError, LoadOptions, Loaded, Redactor},
+    script::{self, DataCache, Exec, LoadError, LoadOptions, Loaded, Processes, Redactor},
 };
 
 /// A script, and what it may use.
@@ -18,6 +18,8 @@ pub struct ScriptOptions {
     pub env: Vec<(String, String)>,
     /// Folders that the script may read beside its own.
     pub allow_read: Vec<PathBuf>,
+    /// Whether it may start programs.
+    pub exec: Exec,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
     /// Only some phases, or phases that are shorter or longer.
@@ -30,6 +32,7 @@ impl From<&RunOptions> for ScriptOptions {
             script: options.script.clone(),
             env: options.env.clone(),
             allow_read: options.allow_read.clone(),
+            exec: if options.allow_exec { Exec::Allow } else { Exec::Refuse },
             slice: options.slice,
             extent: options.extent.clone(),
         }
@@ -61,6 +64,7 @@ impl ScriptOptions {
             env,
             allow_read: self.allow_read.clone(),
             data_cache: Arc::new(DataCache::default()),
+            processes: Processes::new(self.exec),
             secrets: Redactor::default(),
             slice: self.slice,
             extent: self.extent.clone(),

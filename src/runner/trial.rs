@@ -12,7 +12,8 @@ use super::{
     demo::Demo,
     endpoints::endpoints,
     observe::{Happened, Journal, Observing},
-    preflight, random_seed, scout,
+    preflight, random_seed,
+    scout::{self, Scouted},
     thread::{self, Assignment},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     judge::ExitCode,
     measure::PhaseFigures,
     pace::Segment,
-    plan::{PhaseId, Plan, Step, suggest},
+    plan::{PhaseId, Plan, Process, Step, suggest},
     report::{Act, Trial, TrialRequest, TrialStep},
     script::{self, Redactor},
 };
@@ -72,7 +73,7 @@ pub fn try_out(options: &TrialOptions) -> Result<Trial, NotRun> {
     let guard = AddressGuard::new(&options.allow_target);
     endpoints(&scouted.plan, Segment::WHOLE)
         .and_then(|endpoints| preflight::reach_targets(&scouted.plan, endpoints, &guard))
-        .map_err(|message| NotRun::new(ExitCode::NotStarted, message))?;
+        .map_err(|message| NotRun::new(ExitCode::NotStarted, format!("{message}{}", not_started(&scouted))))?;
     let assignment = Assignment {
         index: 0,
         script: options.source.script.clone(),
@@ -93,6 +94,17 @@ pub fn try_out(options: &TrialOptions) -> Result<Trial, NotRun> {
     let trial = thread.join().map_err(|panic| NotRun::new(ExitCode::Internal, script::panic_text(&*panic)))?;
     drop(demo);
     trial
+}
+
+/// Why a target may not be there.
+fn not_started(scouted: &Scouted) -> String {
+    let told = |process: &Process| {
+        let command = scouted.redactor.redact(&process.written).into_owned();
+        format!(
+            "\nhelp: `loadr try` starts nothing: start `{command}` yourself, at a port that the script gives as `port`"
+        )
+    };
+    scouted.plan.processes.first().map(told).unwrap_or_default()
 }
 
 /// Every entry of every phase's mix once, or those of the names that are wanted.

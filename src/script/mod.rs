@@ -15,6 +15,7 @@ mod lint;
 mod modules;
 mod multipart;
 mod phases;
+mod processes;
 mod quantity;
 mod redact;
 pub mod reference;
@@ -37,6 +38,7 @@ pub use draft::{Classifier, RequestDraft};
 pub use engine::ITEMS_MAX;
 pub use explain::{Thrown, explain};
 pub use modules::{STDLIB, StdModule};
+pub use processes::{Exec, Processes};
 pub use quantity::{Pace, Span};
 pub use redact::Redactor;
 pub use render::{Sources, render_problems};
@@ -75,6 +77,8 @@ pub struct LoadOptions {
     /// Where the script's secrets are known. Give the workers of one process the same: what one of them may not show,
     /// another may not either.
     pub secrets: Redactor,
+    /// The processes that it declares, and whether they may be started. Give the workers of one process the same.
+    pub processes: Processes,
     /// Only a part of each phase.
     pub slice: Option<Slice>,
     /// Only some phases, or phases that are shorter or longer.

@@ -13,7 +13,7 @@ use rhai::{
 };
 
 use super::{
-    Fallible, data_cache::DataCache, redact::Redactor, render::Sources, words::data::DataHandle,
+    Fallible, data_cache::DataCache, processes::Processes, redact::Redactor, render::Sources, words::data::DataHandle,
     words::phase::PhaseDraft,
 };
 use crate::{
@@ -147,6 +147,7 @@ pub struct ScriptState {
     pub(super) folder: PathBuf,
     pub(super) allow_read: Vec<PathBuf>,
     pub(super) data_cache: Arc<DataCache>,
+    pub(super) processes: Processes,
     /// See [`super::LoadOptions::of_run`].
     pub(super) of_run: Option<Arc<[String]>>,
     /// Places of `plan.generators`, for messages.
@@ -179,6 +180,7 @@ impl ScriptState {
             folder,
             allow_read: options.allow_read.clone(),
             data_cache: options.data_cache.clone(),
+            processes: options.processes.clone(),
             of_run: options.of_run.clone(),
             generator_places: RefCell::default(),
             drawers: RefCell::default(),

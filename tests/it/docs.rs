@@ -336,15 +336,6 @@ fn the_reference_is_what_the_program_says() {
 }
 
 #[test]
-fn every_word_that_is_not_available_is_listed_as_such() {
-    let page = guide("README.md");
-    let (_, list) = page.split_once("## What is not there yet").expect("the list of what is not there");
-    let refused = words().filter(|word| word.is_unavailable()).map(|word| word.name);
-    let missing = unmentioned(list, refused);
-    assert!(missing.is_empty(), "{missing:?}");
-}
-
-#[test]
 fn every_kind_of_error_quantity_and_exit_code_is_explained() {
     let missing = unmentioned(&guide("requests.md"), ErrorKind::ALL.iter().map(|kind| kind.word()));
     assert!(missing.is_empty(), "{missing:?}");

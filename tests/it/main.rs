@@ -34,6 +34,7 @@ mod metrics;
 mod monitor;
 mod output;
 mod page;
+mod process;
 mod proxies;
 mod real_caches;
 mod real_proxies;

@@ -14,7 +14,7 @@ use crate::{
     clock::{Nanos, SECOND},
     engine::outline::{Bound, Slot, timeline},
     judge::{Goal, NotDone},
-    plan::{Baseline, Drawers, Load, Overflow, Phase, Plan, extent_notes},
+    plan::{Baseline, Drawers, Load, Overflow, Phase, Plan, Process, Ready, extent_notes},
     protocol::status_text,
 };
 
@@ -33,6 +33,8 @@ pub struct Outlook {
     pub duration_is: Bound,
     /// Where requests would go.
     pub targets: Vec<TargetOutlook>,
+    /// Programs that a run would start, where it may.
+    pub processes: Vec<ProcessOutlook>,
     /// In the order of their starts.
     pub phases: Vec<PhaseOutlook>,
     /// Tables of rows, and whether they suffice.
@@ -79,6 +81,29 @@ impl GoalOutlook {
             target: goal.target.clone(),
             is_measured: goal.measure.is_some() && goal.skipped.is_none(),
         }
+    }
+}
+
+/// A program that a run would start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessOutlook {
+    /// Its name in messages and files.
+    pub name: String,
+    /// As the script has it.
+    pub command: String,
+    /// What is waited for, in words.
+    pub ready: String,
+}
+
+impl ProcessOutlook {
+    fn of(process: &Process) -> Self {
+        let ready = match &process.ready {
+            Ready::Started => "at once".to_owned(),
+            Ready::Tcp => "when its port takes connections".to_owned(),
+            Ready::Http(path) => format!("when GET {path} is answered with 2xx"),
+            Ready::Log(pattern) => format!("when its output fits {pattern:?}"),
+        };
+        Self { name: process.name.clone(), command: process.written.clone(), ready }
     }
 }
 
@@ -236,6 +261,7 @@ impl Outlook {
             duration_s: seconds(end),
             duration_is: end_is,
             targets,
+            processes: plan.processes.iter().map(ProcessOutlook::of).collect(),
             phases: slots.iter().map(|slot| phase(plan, slot, &place(slot), seed)).collect(),
             data: data::outlook(plan, &slots, seed),
             slos: plan.slos.iter().map(slo).collect(),

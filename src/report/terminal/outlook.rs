@@ -197,6 +197,10 @@ fn against(page: &mut Page, baseline: &BaselineOutlook) {
 
 fn targets(page: &mut Page, outlook: &Outlook) {
     page.blank();
+    for process in &outlook.processes {
+        let text = format!("starts {}  ready {}", clean(&process.command), clean(&process.ready));
+        page.prose(0, Tone::Plain, &text);
+    }
     for target in &outlook.targets {
         let tone = if target.distance == Distance::Loopback { Tone::Plain } else { Tone::Warning };
         page.prose(0, tone, &format!("target {}: {}", clean(&target.url), target.distance.words()));

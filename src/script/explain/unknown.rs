@@ -134,12 +134,17 @@ fn owners(name: &str) -> Vec<&'static str> {
     having.filter_map(|receiver| friendly_type(receiver.type_name())).collect()
 }
 
+/// A word that only virtual users have.
+fn too_early(word: &Word, at: &Place) -> Problem {
+    Problem::at(at, format!("`{}` works only while a virtual user runs", word.name))
+        .label("the top level only declares")
+        .help("use it inside a closure, such as `flow(\"name\", |vu| { … })`")
+}
+
 /// A word that exists, but not so.
 fn known(word: &'static Word, arguments: &[&str], at: &Place, state: &ScriptState) -> Problem {
     if word.stages == Stages::Run && state.stage() == Stage::Plan {
-        return Problem::at(at, format!("`{}` works only while a virtual user runs", word.name))
-            .label("the top level only declares")
-            .help("use it inside a closure, such as `flow(\"name\", |vu| { … })`");
+        return too_early(word, at);
     }
     let (least, most) = word.args();
     let found = arguments.len();
@@ -217,6 +222,10 @@ pub(super) fn property(message: &str, at: &Place) -> Problem {
     let candidates = || words().filter(move |word| Some(word.on) == receiver);
     if candidates().any(|word| word.name == name && word.form == Form::Call) {
         return problem.help(format!("`{name}` is a method: write `.{name}(…)`"));
+    }
+    // What the stage has is found: it was asked for at the top level.
+    if let Some(word) = candidates().find(|word| word.name == name && word.stages == Stages::Run) {
+        return too_early(word, at);
     }
     if receiver == Some(Receiver::Data) {
         return problem.help(format!("take a row first: `.next().{name}`"));

@@ -53,12 +53,8 @@ fn words(page: &mut String, subject: &Subject) {
         let own = guide_to(word, subject);
         let more = if own == subject.guide { String::new() } else { format!(" [More]({})", own.link()) };
         let about = format!("{}{more}", cell(word.about));
-        let _ = writeln!(page, "| `{}` | {} | {about} | {} |", cell(&word.signature()), example(word), place(word));
+        let _ = writeln!(page, "| `{}` | {} | {about} | {} |", cell(&word.signature()), cell(word.usage), place(word));
     }
-}
-
-fn example(word: &Word) -> String {
-    if word.is_unavailable() { "–".to_owned() } else { cell(word.usage) }
 }
 
 const fn place(word: &Word) -> &'static str {

@@ -105,7 +105,6 @@ impl Entry {
     /// Where it may stand in a script, if that matters.
     pub fn place(&self) -> Option<&'static str> {
         match self {
-            Self::Word { word, .. } if word.is_unavailable() => Some("nowhere: this version refuses it"),
             Self::Word { word, .. } => match word.stages {
                 Stages::Plan => Some("at the top level, which declares"),
                 Stages::Run => Some("in closures, while a virtual user runs"),

@@ -56,7 +56,6 @@ snapshots! {
     an_unclosed_text: "let x = \"abc;";
     eval: "eval(\"1 + 1\");";
     sleep: "sleep(5);";
-    a_word_of_later: "process(\"x\");";
     grades_of_nothing: "grades(#{});";
     grades_without_unit: "grades(#{ \"A\": 5, \"B\": \"fast\", \"C\": 0.s });";
     grades_with_equal_limits: "grades(#{ \"A\": 10.ms, \"A+\": 10.ms, \"F\": 50.ms });";

@@ -18,6 +18,7 @@ pub(super) mod mix;
 pub(super) mod other;
 pub(super) mod phase;
 mod phase_draft;
+pub(super) mod process;
 mod redis;
 pub(super) mod request;
 pub(super) mod slo;
@@ -25,7 +26,6 @@ mod subject;
 pub(super) mod target;
 pub(super) mod target_http;
 pub(super) mod target_tls;
-pub(super) mod unavailable;
 mod units;
 mod watch;
 mod word;
@@ -54,7 +54,7 @@ pub(super) use self::word::Run;
 type CheckedFn = fn(&Call<'_>, Dynamic, Vec<Dynamic>) -> Dynamic;
 
 /// Types of the language: Rust's name, Rhai's name, and how a message calls a value of it.
-fn types() -> [(&'static str, &'static str, &'static str); 29] {
+fn types() -> [(&'static str, &'static str, &'static str); 30] {
     use std::any::type_name;
     [
         (type_name::<phase::PhaseHandle>(), "Phase", "a phase"),
@@ -67,6 +67,7 @@ fn types() -> [(&'static str, &'static str, &'static str); 29] {
         (type_name::<mix::MixHandle>(), "Mix", "a mix"),
         (type_name::<mix::FlowHandle>(), "Flow", "a flow"),
         (type_name::<aims::ScoreHandle>(), "Score", "a score"),
+        (type_name::<process::ProcessHandle>(), "Process", "a process"),
         (type_name::<watch::SourceHandle>(), "Source", "something to watch"),
         (type_name::<generators::GeneratorHandle>(), "Generator", "a generator"),
         (type_name::<data::DataHandle>(), "DataSet", "a data set"),
@@ -101,6 +102,7 @@ fn type_id(receiver: Receiver) -> Option<TypeId> {
         Receiver::Request => TypeId::of::<request::Request>(),
         Receiver::Mix => TypeId::of::<mix::MixHandle>(),
         Receiver::Score => TypeId::of::<aims::ScoreHandle>(),
+        Receiver::Process => TypeId::of::<process::ProcessHandle>(),
         Receiver::Generator => TypeId::of::<generators::GeneratorHandle>(),
         Receiver::Data => TypeId::of::<data::DataHandle>(),
         // Words of these are registered by their exact types.
@@ -131,6 +133,7 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
         .register_type_with_name::<mix::FlowHandle>("Flow")
         .register_type_with_name::<aims::ScoreHandle>("Score")
         .register_type_with_name::<watch::SourceHandle>("Source")
+        .register_type_with_name::<process::ProcessHandle>("Process")
         .register_type_with_name::<Poison>(POISON)
         .register_type_with_name::<super::explain::Thrown>("Error");
     engine.register_fn("to_string", |thrown: &mut super::explain::Thrown| -> ImmutableString {

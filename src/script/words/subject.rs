@@ -1,9 +1,9 @@
 //! What the words are about: the order of the reference, and where the guide goes on.
 
 use super::{
-    Receiver::{self, Data, Global, Phase, Request, Score, Target, Vu},
+    Receiver::{self, Data, Global, Phase, Process, Request, Score, Target, Vu},
     Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, meter, mix, other,
-    phase, redis, request, slo, target, target_http, target_tls, unavailable, units, watch,
+    phase, process, redis, request, slo, target, target_http, target_tls, units, watch,
 };
 use crate::script::run;
 
@@ -65,7 +65,7 @@ pub const SUBJECTS: &[Subject] = &[
     on("Phases", "phases.md", "Load models", &[phase::WORDS]),
     on("Objectives", "report.md", "SLOs", &[slo::WORDS, grades::WORDS]),
     on("Goals, skips, a score", "report.md", "Goals", &[aims::WORDS]),
-    on("Beside the traffic", "monitor.md", "Processes", &[watch::WORDS]),
+    on("Beside the traffic", "monitor.md", "Processes", &[watch::WORDS, process::WORDS]),
     on("Baselines", "compare.md", "A baseline", &[baseline::WORDS]),
     on("Cache experiments", "cache.md", "Experiments of your own", &[experiment::WORDS]),
     on("Counters of others", "cache.md", "Held against a counter", &[meter::WORDS]),
@@ -85,7 +85,6 @@ pub const SUBJECTS: &[Subject] = &[
     on("Units", "phases.md", "Durations, rates", &[units::WORDS]),
     on("Environment, set-up, notes", "requests.md", "Environment", &[other::WORDS]),
     on("Options of functions", "stdlib.md", "Modules of your own", &[defaults::WORDS]),
-    on("Not available yet", "README.md", "What is not there yet", &[unavailable::WORDS]),
 ];
 
 /// Words that another section explains than their subject's.
@@ -97,6 +96,8 @@ const ELSEWHERE: &[(Receiver, &[&str], Guide)] = &[
     (Global, &["skip"], at("report.md", "What was skipped, and what was not run")),
     (Global, &["score"], at("report.md", "A score")),
     (Score, &["deduct"], at("report.md", "A score")),
+    (Global, &["process"], at("monitor.md", "Starting the system under test")),
+    (Process, &["address", "pid"], at("monitor.md", "Starting the system under test")),
     (Global, &["probe"], at("monitor.md", "Probes")),
     (Global, &["leak_check"], at("monitor.md", "Leaks")),
     (Global, &["rate", "duration"], at("phases.md", "Durations, rates")),

@@ -99,8 +99,7 @@ fn each_row_has_a_signature_a_sentence_and_an_example() {
     for word in words() {
         let shown = word.signature();
         assert!(word.about.ends_with('.') && !word.about.starts_with(char::is_lowercase), "{shown}: {}", word.about);
-        assert!(word.usage.contains('`') || word.is_unavailable(), "{shown}: {}", word.usage);
-        assert!(word.is_unavailable() || word.usage.contains(word.name), "{shown}: {}", word.usage);
+        assert!(word.usage.contains('`') && word.usage.contains(word.name), "{shown}: {}", word.usage);
         assert!(seen.insert((word.on.type_name(), word.name)), "{shown} is there twice");
         let params = word.params();
         assert_eq!(params.is_empty(), word.takes.is_empty(), "{shown}");

@@ -11,6 +11,7 @@ use super::{
     Stages::Plan,
     Word,
     meter::MeterHandle,
+    process::ProcessHandle,
     request::{Extract, Request},
 };
 use crate::{
@@ -37,7 +38,7 @@ pub(super) const WORDS: &[Word] = &[
         name: "monitor",
         on: Global,
         form: Written,
-        takes: "name: string, source: Source | Meter, options?: map",
+        takes: "name: string, source: Source | Meter | Process, options?: map",
         gives: "()",
         usage: "`monitor(\"api\", process_name(\"uvicorn\"))` or `monitor(\"api\", pid(4711), #{ every: 250.ms })`",
         about: "Looks at what processes use (processor, memory, disk, descriptors, threads) each second, beside the \
@@ -166,6 +167,9 @@ fn source(call: &Call<'_>, value: &Dynamic) -> Option<Watched> {
         }
         Some(MeterHandle(meter)) => return Some(Watched::Meter(meter)),
         None => {}
+    }
+    if let Some(process) = value.clone().try_cast::<ProcessHandle>() {
+        return Some(Watched::Started(process.index));
     }
     match value.clone().try_cast::<SourceHandle>() {
         Some(SourceHandle(what)) => Some(what),

@@ -21,6 +21,8 @@ pub enum Receiver {
     Mix,
     /// `score(…)`.
     Score,
+    /// `process(…)`.
+    Process,
     /// A generator.
     Generator,
     /// A data set.
@@ -53,6 +55,7 @@ impl Receiver {
         Self::Request,
         Self::Mix,
         Self::Score,
+        Self::Process,
         Self::Generator,
         Self::Data,
         Self::Number,
@@ -75,6 +78,7 @@ impl Receiver {
             Self::Request => "Request",
             Self::Mix => "Mix",
             Self::Score => "Score",
+            Self::Process => "Process",
             Self::Generator => "Generator",
             Self::Data => "DataSet",
             Self::Number => "number",
@@ -198,6 +202,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Mix", "what `mix(…)` gives"),
     ("Phase", "what `phase(…)` gives"),
     ("Score", "what `score(…)` gives"),
+    ("Process", "what `process(…)` gives"),
     ("Source", "something to watch, such as `pid(…)` gives"),
     ("Generator", "a value that is drawn anew for each request"),
     ("DataSet", "rows, such as `csv(…)` gives"),
@@ -247,11 +252,6 @@ impl Word {
             (Form::Call, false) => "(…)",
         };
         format!("{dot}{}{brackets}", self.name)
-    }
-
-    /// Known, and refused: this version does not carry it out.
-    pub fn is_unavailable(&self) -> bool {
-        self.usage.starts_with("nothing")
     }
 }
 

@@ -15,7 +15,7 @@ pub use browser::Browser;
 pub use figures::Figures;
 pub use lab::{LabChild, TestLab};
 pub use nginx::Nginx;
-pub use program::{Ended, Program, Running};
+pub use program::{Ended, PROGRAM, Program, Running};
 pub use settle::{Checks, settle};
 pub use system::System;
 pub use wait::until;

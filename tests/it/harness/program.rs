@@ -196,6 +196,11 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
+    /// The folder it runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("it is still there");
