@@ -10,7 +10,7 @@
 //! engine
 //! plan
 //! judge | results
-//! redis
+//! redis | sql
 //! http
 //! measure | stats
 //! protocol
@@ -38,4 +38,5 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod script;
+pub mod sql;
 pub mod stats;

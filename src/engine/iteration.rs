@@ -63,15 +63,17 @@ impl<T: Transport> Drop for Unfinished<'_, T> {
     }
 }
 
-/// Counts an iteration that is dropped in the middle.
+/// Counts an iteration that is dropped in the middle; whatever became of it, its connections rest.
 struct UnfinishedIteration<'a, T: Transport> {
     worker: &'a Worker<T>,
+    vu: &'a Vu<T>,
     ledger: u16,
     finished: bool,
 }
 
 impl<T: Transport> Drop for UnfinishedIteration<'_, T> {
     fn drop(&mut self) {
+        self.worker.transport.rest(&self.vu.session);
         if !self.finished {
             self.worker.recorder.borrow_mut().iteration(self.ledger, IterationResult::Interrupted);
         }
@@ -117,7 +119,7 @@ impl<T: Transport> Worker<T> {
     /// Runs one iteration, which starts now, to its end and counts it. Says what comes after, and when it ended.
     pub(super) async fn iterate(&self, run: &PhaseRun, vu: &Vu<T>, work: Work, started: Nanos) -> (After, Nanos) {
         let ledger = run.ledger();
-        let mut unfinished = UnfinishedIteration { worker: self, ledger, finished: false };
+        let mut unfinished = UnfinishedIteration { worker: self, vu, ledger, finished: false };
         vu.user.begin(run.id, run.base + work.k);
         let (result, after, ended) = match work.step {
             PlanStep::Template(id) => match self.run_template(ledger, vu, &work, &self.templates[id.index()]).await {

@@ -266,7 +266,7 @@ impl Compiled {
                 body.multipart(boundary, parts);
                 Some(format!("multipart/form-data; boundary={boundary}"))
             }
-            Body::Commands(_) => None,
+            Body::Commands(_) | Body::Statement(..) => None,
         };
         if let Some(content_type) = content_type
             && lacks("content-type")

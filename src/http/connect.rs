@@ -270,6 +270,34 @@ impl Route {
         Ok(Opened { stream: Stream::Tls(Box::new(stream)), timer, negotiated })
     }
 
+    /// The addresses of the host that this run may contact, for who connects by itself. Stamps `resolved`.
+    ///
+    /// # Errors
+    /// `Dns`, `Timeout` during the look-up, `TargetDenied` if none may be contacted.
+    pub async fn addresses(
+        &self,
+        clock: &Clock,
+        guard: &AddressGuard,
+        deadline: Nanos,
+        stamps: &mut Stamps,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        let host = &self.endpoint.host;
+        let mut timer = DeadlineTimer::new(clock, deadline);
+        let resolved = resolve(&self.resolver, host, clock, &mut timer, deadline).await?;
+        self.stamp_resolved(clock, deadline, stamps, &resolved);
+        let (mut allowed, mut denied) = (Vec::new(), None);
+        for &address in resolved.addresses.iter() {
+            match guard.check(host, address) {
+                Ok(()) => allowed.push(address),
+                Err(failure) => denied = Some(failure),
+            }
+        }
+        match denied {
+            Some(failure) if allowed.is_empty() => Err(failure),
+            _ => Ok(allowed),
+        }
+    }
+
     /// Until when the connection must stand.
     fn stamp_resolved(&self, clock: &Clock, deadline: Nanos, stamps: &mut Stamps, resolved: &Resolved) -> Nanos {
         let now = clock.now();

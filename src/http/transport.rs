@@ -241,6 +241,16 @@ impl Transport for HttpTransport {
         Ok(TargetId((self.routes.len() + extra.len() - 1) as u16))
     }
 
+    fn rest(&self, session: &Session) {
+        // HTTP leaves nothing half done: what was cut off has closed its connection.
+        let Some(rare) = session.rare.get() else { return };
+        for (target, kept) in rare.links.borrow().iter() {
+            if let Some(link) = self.link(*target) {
+                link.rest(kept);
+            }
+        }
+    }
+
     async fn open<'a>(&'a self, session: &'a Session, target: TargetId) -> Result<(), Failure> {
         let route = self.route(target)?;
         if let Some(link) = self.link(target) {

@@ -1,14 +1,20 @@
 //! What targets speak: a row for each protocol.
 
+use serde::Serialize;
+
 use crate::protocol::HttpVersion;
 
 /// A protocol that targets speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Protocol {
     /// HTTP, of whatever version.
     Http,
     /// Redis' own.
     Redis,
+    /// PostgreSQL's own.
+    Postgres,
+    /// MySQL's own, which MariaDB speaks too.
+    Mysql,
 }
 
 /// What there is to know of a protocol.
@@ -18,8 +24,10 @@ pub struct ProtocolRow {
     pub protocol: Protocol,
     /// Its name.
     pub name: &'static str,
-    /// The schemes of its addresses: in cleartext, over TLS.
-    pub schemes: [&'static str; 2],
+    /// The schemes of its addresses, the usual one first.
+    pub schemes: &'static [&'static str],
+    /// Which of them is over TLS, if one is.
+    pub secure: Option<&'static str>,
     /// Used where an address names no port; 0 where its schemes differ in that.
     pub port: u16,
     /// How its connections are shown; none where that is found out.
@@ -33,7 +41,8 @@ pub const PROTOCOLS: &[ProtocolRow] = &[
     ProtocolRow {
         protocol: Protocol::Http,
         name: "HTTP",
-        schemes: ["http", "https"],
+        schemes: &["http", "https"],
+        secure: Some("https"),
         port: 0,
         spoken: None,
         usage: "target(\"http://127.0.0.1:8080\")",
@@ -41,10 +50,29 @@ pub const PROTOCOLS: &[ProtocolRow] = &[
     ProtocolRow {
         protocol: Protocol::Redis,
         name: "Redis",
-        schemes: ["redis", "rediss"],
+        schemes: &["redis", "rediss"],
+        secure: Some("rediss"),
         port: 6_379,
         spoken: Some(HttpVersion::Redis),
         usage: "redis(\"127.0.0.1:6379\")",
+    },
+    ProtocolRow {
+        protocol: Protocol::Postgres,
+        name: "PostgreSQL",
+        schemes: &["postgres", "postgresql"],
+        secure: None,
+        port: 5_432,
+        spoken: Some(HttpVersion::Postgres),
+        usage: "postgres(\"postgres://user:password@127.0.0.1:5432/app\")",
+    },
+    ProtocolRow {
+        protocol: Protocol::Mysql,
+        name: "MySQL",
+        schemes: &["mysql", "mariadb"],
+        secure: None,
+        port: 3_306,
+        spoken: Some(HttpVersion::Mysql),
+        usage: "mysql(\"mysql://user:password@127.0.0.1:3306/app\")",
     },
 ];
 

@@ -94,7 +94,7 @@ impl Target {
 
     /// It is spoken to over TLS.
     pub fn is_secure(&self) -> bool {
-        self.url.scheme() == self.protocol().row().schemes[1]
+        self.protocol().row().secure == Some(self.url.scheme())
     }
 
     /// Its port, or its protocol's.

@@ -90,6 +90,7 @@ impl Template {
     pub fn protocol(&self) -> Protocol {
         match &self.body {
             Body::Commands(_) => Protocol::Redis,
+            Body::Statement(protocol, _) => *protocol,
             Body::None | Body::Text { .. } | Body::Bytes { .. } | Body::Multipart { .. } => Protocol::Http,
         }
     }
@@ -108,7 +109,7 @@ impl Template {
     /// The generators that it draws from, in the order of its parts; one for each hole.
     pub fn generators(&self) -> impl Iterator<Item = GeneratorId> {
         let (text, parts, commands) = match &self.body {
-            Body::Text { text, .. } => (Some(text), &[][..], &[][..]),
+            Body::Text { text, .. } | Body::Statement(_, text) => (Some(text), &[][..], &[][..]),
             Body::Multipart { parts, .. } => (None, parts.as_slice(), &[][..]),
             Body::Commands(commands) => (None, &[][..], commands.as_slice()),
             Body::None | Body::Bytes { .. } => (None, &[][..], &[][..]),
@@ -183,6 +184,8 @@ pub enum Body {
     },
     /// Commands of Redis, each a list of arguments: no HTTP at all.
     Commands(Vec<Vec<Text>>),
+    /// A statement of SQL in that dialect and its parameters, as a list in JSON: no HTTP at all.
+    Statement(Protocol, Text),
     /// A form with files.
     Multipart {
         /// Stands between the parts.

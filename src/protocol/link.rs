@@ -22,6 +22,11 @@ pub trait Link {
 
     /// Opens a connection ahead of its first exchange, if the session has none waiting.
     fn open<'a>(&'a self, session: &'a LinkSession) -> Boxed<'a, Result<(), Failure>>;
+
+    /// An iteration of the virtual user is over; see [`super::Transport::rest`].
+    fn rest(&self, session: &LinkSession) {
+        let _ = session;
+    }
 }
 
 impl std::fmt::Debug for dyn Link {

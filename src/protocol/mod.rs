@@ -161,4 +161,10 @@ pub trait Transport: 'static {
         session: &'a Self::Session,
         target: TargetId,
     ) -> impl Future<Output = Result<(), Failure>> + 'a;
+
+    /// An iteration of the virtual user is over, however it ended: what it left half done on its connections, such as a
+    /// transaction, is given up.
+    fn rest(&self, session: &Self::Session) {
+        let _ = session;
+    }
 }

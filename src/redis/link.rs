@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc};
 
-use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 
 use super::{
     connection::{Connection, Request},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Nanos},
-    http::{AddressGuard, DeadlineTimer, Endpoint, Route},
+    http::{AddressGuard, Endpoint, Kept, Pool, Route},
     protocol::{
         Boxed, BufferPool, DONE, ErrorKind, Exchange, Failure, Keep, Link, LinkSession, Negotiated, Outcome, Stamps,
         TargetId,
@@ -19,8 +19,6 @@ use crate::{
 
 /// Size of the memory that all connections of a worker read into, in bytes.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// More connections of one session do not wait; those that are too many are closed.
-const IDLE_MAX: usize = 256;
 /// The reply to a login is a line.
 const LOGIN_BYTES_MAX: u64 = 64 * 1024;
 
@@ -46,33 +44,8 @@ pub struct RedisLink {
     route: Route,
     login: Login,
     scratch: Rc<Scratch>,
-    /// The connections that all sessions share, where they do, and one permit for each.
-    shared: Option<(Idle, Semaphore)>,
-}
-
-/// Connections that wait: used last, taken first.
-#[derive(Debug, Default)]
-struct Idle(RefCell<Vec<Connection>>);
-
-impl Idle {
-    fn take(&self) -> Option<Connection> {
-        let mut idle = self.0.borrow_mut();
-        loop {
-            let mut connection = idle.pop()?;
-            // One that the server has closed since is no connection any more.
-            if connection.is_quiet() {
-                return Some(connection);
-            }
-        }
-    }
-
-    fn put(&self, connection: Connection) {
-        let mut idle = self.0.borrow_mut();
-        if idle.len() < IDLE_MAX {
-            idle.reserve_exact(1);
-            idle.push(connection);
-        }
-    }
+    /// The connections that all sessions share, where they do.
+    shared: Option<Pool<Connection>>,
 }
 
 /// An exchange ends with this much known of its bytes and its connection.
@@ -89,12 +62,11 @@ struct Carried {
 impl RedisLink {
     /// A link to the server at `endpoint`, which must name what it speaks.
     pub fn new(clock: Clock, guard: AddressGuard, endpoint: Endpoint, login: Login, scratch: Rc<Scratch>) -> Self {
-        let shared =
-            endpoint.connections.map(|n| (Idle::default(), Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS))));
+        let shared = endpoint.connections.map(Pool::new);
         Self { clock, guard, route: Route::new(endpoint), login, scratch, shared }
     }
 
-    async fn carry(&self, own: &Idle, exchange: Exchange<'_>) -> Outcome {
+    async fn carry(&self, own: &Kept<Connection>, exchange: Exchange<'_>) -> Outcome {
         let start = self.clock.now();
         let deadline = start.saturating_add(exchange.timeout);
         let mut stamps = Stamps { start, ..Stamps::default() };
@@ -127,7 +99,7 @@ impl RedisLink {
     /// The error says why there was no connection.
     async fn carry_by(
         &self,
-        own: &Idle,
+        own: &Kept<Connection>,
         exchange: &Exchange<'_>,
         deadline: Nanos,
         stamps: &mut Stamps,
@@ -136,8 +108,8 @@ impl RedisLink {
             return Err(Failure::new(ErrorKind::Protocol, "a request of HTTP cannot be sent to Redis"));
         }
         let _permit = self.permit(deadline).await?;
-        let idle = self.shared.as_ref().map_or(own, |(idle, _)| idle);
-        let (mut connection, reused) = match idle.take() {
+        let idle = self.shared.as_ref().map_or(own, Pool::kept);
+        let (mut connection, reused) = match idle.take(Connection::is_quiet) {
             Some(connection) => (connection, true),
             None => (self.connect(deadline, stamps).await?, false),
         };
@@ -165,16 +137,11 @@ impl RedisLink {
     }
 
     /// The right to use one of the connections that all share, where they do.
-    async fn permit(&self, deadline: Nanos) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, Failure> {
-        let Some((_, permits)) = &self.shared else { return Ok(None) };
-        if let Ok(permit) = permits.try_acquire() {
-            return Ok(Some(permit));
+    async fn permit(&self, deadline: Nanos) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+        match &self.shared {
+            Some(pool) => pool.permit(&self.clock, deadline).await.map(Some),
+            None => Ok(None),
         }
-        let mut timer = DeadlineTimer::new(&self.clock, deadline);
-        let acquired = timer.race(&self.clock, deadline, permits.acquire()).await;
-        let waited = || Failure::new(ErrorKind::Timeout, "none of the target's `.connections(n)` was free in time");
-        // Never closed: it fails only by the deadline.
-        acquired.and_then(Result::ok).map(Some).ok_or_else(waited)
     }
 
     /// A connection that has said who it is. What that takes is a part of connecting.
@@ -206,14 +173,14 @@ impl RedisLink {
 
 impl Link for RedisLink {
     fn session(&self) -> LinkSession {
-        Rc::new(Idle::default())
+        Rc::new(Kept::<Connection>::default())
     }
 
     fn exchange<'a>(&'a self, session: &'a LinkSession, exchange: Exchange<'a>) -> Boxed<'a, Outcome> {
         Box::pin(async move {
             // A session of another link would be a mistake of ours; a connection for this exchange alone serves.
-            let none = Idle::default();
-            self.carry(session.downcast_ref::<Idle>().unwrap_or(&none), exchange).await
+            let none = Kept::default();
+            self.carry(session.downcast_ref().unwrap_or(&none), exchange).await
         })
     }
 
@@ -222,9 +189,9 @@ impl Link for RedisLink {
             let patience = self.route.endpoint().connect_timeout.saturating_mul(2);
             let deadline = self.clock.now().saturating_add(Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX));
             let _permit = self.permit(deadline).await?;
-            let own = session.downcast_ref::<Idle>();
-            let Some(idle) = self.shared.as_ref().map(|(idle, _)| idle).or(own) else { return Ok(()) };
-            let connection = match idle.take() {
+            let own = session.downcast_ref::<Kept<Connection>>();
+            let Some(idle) = self.shared.as_ref().map(Pool::kept).or(own) else { return Ok(()) };
+            let connection = match idle.take(Connection::is_quiet) {
                 Some(connection) => connection,
                 None => self.connect(deadline, &mut Stamps::default()).await?,
             };

@@ -60,6 +60,14 @@ fn of_database(request: &SentRequest, url: &url::Url) -> String {
     if request.method == "PIPELINE" {
         return format!("# redis-cli -u {url}: {}", plain_text(&request.path));
     }
+    match url.scheme() {
+        "redis" | "rediss" => {}
+        // The statement with its parameters behind it, as a comment of SQL.
+        scheme => {
+            let client = if scheme.starts_with("postgres") { "psql" } else { "mariadb" };
+            return format!("# {client}, {url}: {}", plain_text(&request.path));
+        }
+    }
     format!("redis-cli -u {} {command}", quoted(url.as_str(), "SECRET"))
 }
 

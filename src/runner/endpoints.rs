@@ -9,6 +9,7 @@ use crate::{
     plan::{Plan, Protocol, Target, TlsPlan},
     protocol::{BufferPool, Link, TargetId},
     redis::{self, RedisLink, Scratch},
+    sql::{self, Dialect, SqlLink},
 };
 
 /// Where a plan's targets are, in their order, for the worker that does `segment` of the run.
@@ -30,8 +31,14 @@ pub(super) fn links(
     let mut scratch = None;
     let link = |(at, target): (usize, &Target)| {
         let endpoint = endpoints[at].clone();
+        let sql_link = |dialect, endpoint| -> Box<dyn Link> {
+            let login = sql_login(target);
+            Box::new(SqlLink::new(clock.clone(), guard.clone(), endpoint, dialect, login, buffers.clone()))
+        };
         let link: Box<dyn Link> = match target.protocol() {
             Protocol::Http => return None,
+            Protocol::Postgres => sql_link(Dialect::Postgres, endpoint),
+            Protocol::Mysql => sql_link(Dialect::Mysql, endpoint),
             Protocol::Redis => {
                 let scratch = scratch.get_or_insert_with(|| Scratch::new(buffers.clone()));
                 Box::new(RedisLink::new(clock.clone(), guard.clone(), endpoint, redis_login(target), scratch.clone()))
@@ -40,6 +47,16 @@ pub(super) fn links(
         Some((TargetId(at as u16), link))
     };
     plan.targets.iter().enumerate().filter_map(link).collect()
+}
+
+fn sql_login(target: &Target) -> sql::Login {
+    let database = target.url.path().trim_matches('/');
+    let database = percent_encoding::percent_decode_str(database).decode_utf8_lossy().into_owned();
+    sql::Login {
+        user: target.login.user.clone(),
+        password: target.login.password.clone(),
+        database: Some(database).filter(|name| !name.is_empty()),
+    }
 }
 
 fn redis_login(target: &Target) -> redis::Login {

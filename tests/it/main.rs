@@ -49,6 +49,7 @@ mod scale;
 mod script_faults;
 mod secrets;
 mod slos;
+mod sql;
 mod stdlib;
 mod steps;
 mod systems;

@@ -16,6 +16,11 @@ pub(super) fn parts(body: &Body) -> Option<Parts> {
             commands.iter().for_each(|arguments| command(&mut parts, arguments));
             Some(parts)
         }
+        Body::Statement(_, list) => {
+            let mut parts = Parts::default();
+            parts.text(list);
+            Some(parts)
+        }
         Body::None | Body::Text { .. } | Body::Bytes { .. } | Body::Multipart { .. } => None,
     }
 }

@@ -22,6 +22,20 @@ pub(in crate::script) const WORDS: &[Word] = &[
             engine.register_get(name, |res: &mut Response| value(res));
         },
     ),
+    property("rows", "list", "`res.rows[0].name`", "Of SQL: the rows, each a map by the names of columns.", {
+        |engine, name, _| {
+            engine.register_get(name, |res: &mut Response| rows(res));
+        }
+    }),
+    property("affected", "int", "`res.affected`", "Of SQL: how many rows the statement changed, or gave.", {
+        |engine, name, _| {
+            engine.register_get(name, |res: &mut Response| {
+                let field = res.0.response.as_ref().and_then(|response| response.field("affected"));
+                let count = field.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<i64>().ok());
+                count.map_or(Dynamic::UNIT, Dynamic::from)
+            });
+        }
+    }),
     property("int", "int", "`res.int`", "Of Redis: the value as a whole number; `()` without one.", {
         |engine, name, _| {
             engine.register_get(name, |res: &mut Response| -> Result<Dynamic, Failed> {
@@ -64,6 +78,17 @@ fn value(res: &Response) -> Result<Dynamic, Failed> {
         "array" | "pipeline" => serde_json::from_slice(body).map_err(|error| error.to_string().into()),
         // Bytes that are no text: `res.bytes` has them as they are.
         _ => Ok(Dynamic::from(text.into_owned())),
+    }
+}
+
+fn rows(res: &Response) -> Result<Dynamic, Failed> {
+    let is_sql = res.0.response.as_ref().is_some_and(|response| response.head().starts_with(b"SQL "));
+    match &res.0.failure {
+        Some(_) => Ok(Dynamic::from(rhai::Array::new())),
+        None if !is_sql => Err("`rows` is of a reply of SQL; of others there are `body` and `json()`".into()),
+        // An error has none.
+        None if res.0.status != DONE => Ok(Dynamic::from(rhai::Array::new())),
+        None => serde_json::from_slice(res.body()?).map_err(|error| error.to_string().into()),
     }
 }
 

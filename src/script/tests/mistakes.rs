@@ -19,6 +19,14 @@ macro_rules! snapshots {
 }
 
 snapshots! {
+    words_of_sql_that_do_not_fit: "let db = postgres(\"postgres://me:word@127.0.0.1/app?sslmode=require\");
+let my = mysql(\"127.0.0.1/app/more\").insecure().header(\"a\", \"b\");
+let one = shop.query(\"SELECT 1\");
+let two = my.query(`SELECT ${int(1, 5)}`);
+let three = my.execute(\" \");
+let four = my.query(\"SELECT ?\", int(1, 5)).json(#{ a: 1 });
+let five = my.get(\"key\");
+phase(\"a\").run(get(\"/x\").on(my)).iterations(1);";
     a_misspelt_method: "phase(\"a\").run(get(\"/\")).user(10).during(5.s);";
     a_method_of_another_thing: "phase(\"a\").run(get(\"/\")).header(\"a\", \"b\");";
     a_misspelt_function: "let i = zipff(10, 0.99);";

@@ -22,6 +22,7 @@ pub(super) mod process;
 mod redis;
 pub(super) mod request;
 pub(super) mod slo;
+mod sql;
 mod subject;
 pub(super) mod target;
 pub(super) mod target_http;

@@ -3,7 +3,7 @@
 use super::{
     Receiver::{self, Data, Global, Phase, Process, Request, Score, Target, Vu},
     Word, aims, baseline, bodies, data, defaults, encoding, experiment, extract, generators, grades, meter, mix, other,
-    phase, process, redis, request, slo, target, target_http, target_tls, units, watch,
+    phase, process, redis, request, slo, sql, target, target_http, target_tls, units, watch,
 };
 use crate::script::run;
 
@@ -55,6 +55,7 @@ const fn on(
 pub const SUBJECTS: &[Subject] = &[
     on("Targets", "requests.md", "Targets", &[target::WORDS, target_http::WORDS]),
     on("Redis", "databases.md", "Redis", &[redis::WORDS]),
+    on("SQL", "databases.md", "SQL", &[sql::WORDS]),
     on("TLS", "requests.md", "TLS", &[target_tls::WORDS]),
     on("Requests", "requests.md", "Templates", &[request::WORDS, request::CARRIAGE_WORDS]),
     on("Bodies", "requests.md", "Bodies", &[bodies::WORDS]),

@@ -184,6 +184,9 @@ fn once(
 const HTTP_ALONE: &[&str] =
     &["header", "bearer", "basic", "cookies", "http1", "http2", "redirects", "compressed", "proxy"];
 
+/// What only TLS has.
+const TLS_ALONE: &[&str] = &["ca", "client_cert", "insecure", "no_resumption"];
+
 pub(super) fn edit(call: &Call<'_>, handle: &Dynamic, change: impl FnOnce(&mut Target)) {
     let TargetHandle(id) = this(handle);
     let protocol = call.state.plan.borrow().targets[usize::from(id.0)].protocol();
@@ -192,6 +195,11 @@ pub(super) fn edit(call: &Call<'_>, handle: &Dynamic, change: impl FnOnce(&mut T
             format!("`.{}` is HTTP's, and this target speaks {}", call.word.name, protocol.row().name),
             "leave it out",
         );
+        return;
+    }
+    if protocol.row().secure.is_none() && TLS_ALONE.contains(&call.word.name) {
+        let message = format!("loadr speaks {} in cleartext only: `.{}` is TLS's", protocol.row().name, call.word.name);
+        call.wrong(message, "leave it out; a tunnel on this machine can add TLS");
         return;
     }
     change(&mut call.state.plan.borrow_mut().targets[usize::from(id.0)]);

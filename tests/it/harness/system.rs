@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -32,6 +33,23 @@ impl System {
     /// It does not start; its own words are on standard error.
     pub fn start(name: &str) -> Self {
         Self::start_with(name, &[])
+    }
+
+    /// The system of that name, which tests that run at the same time share: the last one ends it. What they make in it must
+    /// have names of its own.
+    ///
+    /// # Panics
+    /// As [`System::start`].
+    pub fn shared(name: &'static str) -> Arc<Self> {
+        static RUNNING: Mutex<BTreeMap<&str, Weak<System>>> = Mutex::new(BTreeMap::new());
+        // Another test that could not start it leaves nothing half done.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(system) = running.get(name).and_then(Weak::upgrade) {
+            return system;
+        }
+        let system = Arc::new(Self::start(name));
+        running.insert(name, Arc::downgrade(&system));
+        system
     }
 
     /// The same, with these in its environment.

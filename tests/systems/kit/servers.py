@@ -68,6 +68,8 @@ def mariadb(kit: Kit, database: str = "app", name: str = "mariadb", options: Seq
     place = kit.place(name)
     give(place, user)
     data, socket, start = place / "data", place / "socket", place / "start.sql"
+    # Its temporary tables have the number of its process in their names, which another container may have, too.
+    temporary = {"TMPDIR": str(place)}
     start.write_text(
         f"CREATE DATABASE IF NOT EXISTS `{database}`;\n"
         f"CREATE OR REPLACE USER '{ACCOUNT}'@'127.0.0.1' IDENTIFIED BY '{ACCOUNT}';\n"
@@ -77,7 +79,7 @@ def mariadb(kit: Kit, database: str = "app", name: str = "mariadb", options: Seq
     kit.run(
         [program("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={data}", "--skip-test-db",
          "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync"],
-        user=user, cwd=place,
+        user=user, cwd=place, env=os.environ | temporary,
     )
     server = program("mariadbd", "mysqld")
     client = program("mariadb", "mysql")
@@ -95,7 +97,7 @@ def mariadb(kit: Kit, database: str = "app", name: str = "mariadb", options: Seq
             "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
             "--performance-schema=off", *options,
         ],
-        ready=lambda port: takes_connections(port) and answers(port), user=user, cwd=place,
+        ready=lambda port: takes_connections(port) and answers(port), user=user, cwd=place, env=temporary,
     )
     return f"mysql://{ACCOUNT}:{ACCOUNT}@{HOST}:{port}/{database}"
 
