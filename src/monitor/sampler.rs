@@ -129,7 +129,7 @@ fn how(watch: &Watch, targets: &[Target], pids: &[u32]) -> Result<How, String> {
     let known = |pids: Vec<i32>| usage::check().and_then(|()| usage::of_families(&pids)).map(|_| How::Pids(pids));
     match &watch.what {
         Watched::Pid(id) => known(vec![*id as i32]),
-        Watched::Started(index) => {
+        Watched::Started(index, _) => {
             let pid = pids.get(*index).ok_or("the process was not started")?;
             known(vec![*pid as i32])
         }

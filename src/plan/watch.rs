@@ -27,8 +27,8 @@ pub enum Watched {
     Pid(u32),
     /// Processes by their program's name, with their children.
     Named(String),
-    /// One of the plan's processes, by index.
-    Started(usize),
+    /// One of the plan's processes, by index and name, with its children.
+    Started(usize, String),
     /// A control group, by its folder below `/sys/fs/cgroup`.
     Group(String),
     /// What somebody else counts: the first of its figures.
@@ -67,7 +67,7 @@ impl Watched {
         match self {
             Self::Pid(id) => format!("process {id} and its children"),
             Self::Named(name) => format!("processes named {name}, and their children"),
-            Self::Started(_) => "the process that the run started, and its children".to_owned(),
+            Self::Started(_, name) => format!("{name} that the run started, and its children"),
             Self::Group(path) => format!("control group {path}"),
             Self::Meter(meter) => meter.label(),
             Self::Probe(probe) => {

@@ -1,18 +1,12 @@
 //! Two targets that take turns within one run: the scenario is cut into blocks, and each block is sent to both, one
 //! straight after the other, in an order that is drawn.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::path::PathBuf;
 
 use rand::{Rng as _, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{NotRun, RunOptions, ScriptOptions, manifest, runs::machine_text, scout};
+use super::{NotRun, RunOptions, ScriptOptions, asked::Asked, manifest, runs::machine_text, scout};
 use crate::{
     judge::{self, ExitCode, RunFigure, Validity},
     plan::{Plan, Slice},
@@ -53,7 +47,8 @@ pub fn ab(options: &AbOptions, say: &dyn Fn(&str)) -> Result<AbTest, NotRun> {
     let started_at = utc(super::epoch_ms(std::time::SystemTime::now()));
     let (mut blocks, mut pairs) = (Vec::new(), Vec::new());
     let mut ended_early = None;
-    let stop = Stop::listen();
+    // A block hears of a signal too and ends; between blocks nobody else would.
+    let stop = Asked::listen();
     'all: for (at, order) in orders(options.pairs as usize, seed).into_iter().enumerate() {
         let mut figures = [None, None];
         for side in order {
@@ -169,29 +164,6 @@ fn ended(summary: &Summary, is_asked_to_stop: bool) -> Option<(String, ExitCode)
     let code = codes.into_iter().find(|code| code.code() == summary.exit_code);
     let code = code.or(is_asked_to_stop.then_some(ExitCode::Interrupted))?;
     Some((summary.ended_early.clone().unwrap_or_else(|| code.meaning().to_owned()), code))
-}
-
-/// Whether a signal asked for the end. A block hears of it too and ends; between blocks nobody else would.
-struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    fn listen() -> Self {
-        let asked = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&asked);
-        let thread = std::thread::Builder::new().name("signals".to_owned());
-        // Without it, a signal within a block still ends the test.
-        let _ = thread.spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if runtime.is_ok_and(|runtime| runtime.block_on(super::signal()).is_ok()) {
-                seen.store(true, Ordering::Relaxed);
-            }
-        });
-        Self(asked)
-    }
-
-    fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 #[cfg(test)]

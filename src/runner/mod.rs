@@ -3,6 +3,7 @@
 
 mod ab;
 mod anew;
+mod asked;
 mod baseline;
 mod conclude;
 mod conduct;
@@ -238,7 +239,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     let (last_seen, missed) = watching.finish(&outline.watches);
     end.observations = last_seen;
     end.notes.extend(missed);
-    end.notes.extend(processes.stop());
+    end.notes.extend(processes.stop(&|line| progress.note(line)));
     let against = match &baseline {
         Some(baseline) => {
             let file = recording.as_ref().map(|recording| recording.path.as_path());

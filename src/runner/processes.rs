@@ -1,7 +1,7 @@
 //! The programs that a plan names: started before the run, stopped after it, whatever way it ends.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -10,9 +10,10 @@ use std::{
 };
 
 use super::{
+    asked::Asked,
     program_log::{self, LogNames},
     readiness::Readiness,
-    supervise::{KILLED_WITHIN, WORD},
+    supervise::{KILL, KILLED_WITHIN, STOP, WORD},
 };
 use crate::{
     clock::format_nanos,
@@ -23,6 +24,8 @@ use crate::{
 
 /// Between two looks whether a process is ready.
 const GLANCE: Duration = Duration::from_millis(20);
+/// Longer than this, one likes to know what is waited for.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// To start a program takes no time; on a busy machine it does.
 const START_WITHIN: Duration = Duration::from_secs(20);
 
@@ -37,8 +40,8 @@ struct Started {
     stop: Duration,
     pid: u32,
     supervisor: Child,
-    /// Closed, the supervisor ends what it supervises.
-    until_closed: Option<ChildStdin>,
+    /// To the supervisor; closed, it ends what it supervises.
+    orders: Option<ChildStdin>,
     words: Receiver<String>,
     ended: Option<String>,
     redactor: Redactor,
@@ -90,15 +93,23 @@ impl Running {
         news.map(|(said, started)| format!("{said}{}", program_log::tail(&started.log, &started.redactor))).collect()
     }
 
-    /// Stops them all. Gives what is to be noted of the run: what ended by itself, what had to be killed.
-    pub(super) fn stop(mut self) -> Vec<String> {
+    /// Stops them all; a signal kills them. Gives what is to be noted of the run: what ended by itself, what had to be
+    /// killed. `say` is told what is waited for.
+    pub(super) fn stop(mut self, say: &dyn Fn(&str)) -> Vec<String> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         self.news();
+        let asked = Asked::listen();
         let ended = self.0.iter().filter_map(|started| started.ended.clone());
         let mut notes: Vec<String> = ended.collect();
         while let Some(mut started) = self.0.pop() {
-            if started.stop() {
+            if started.stop(&asked, say) {
                 let patience = format_nanos(started.stop.as_nanos() as u64);
-                notes.push(format!("{} did not end within {patience} of SIGTERM, and was killed", started.name));
+                notes.push(match asked.is_asked() {
+                    false => format!("{} did not end within {patience} of SIGTERM, and was killed", started.name),
+                    true => format!("{} was killed, for loadr got a signal while it waited for its end", started.name),
+                });
             }
         }
         notes
@@ -143,7 +154,7 @@ impl Started {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut supervisor = command.spawn().map_err(|error| failed(&error))?;
-        let until_closed = supervisor.stdin.take();
+        let orders = supervisor.stdin.take();
         let (sender, words) = channel();
         if let Some(stdout) = supervisor.stdout.take() {
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
@@ -157,7 +168,7 @@ impl Started {
             stop: process.stop,
             pid: 0,
             supervisor,
-            until_closed,
+            orders,
             words,
             ended: None,
             redactor: redactor.clone(),
@@ -220,20 +231,34 @@ impl Started {
         Some(said)
     }
 
-    /// Lets the supervisor end everything, and waits for that. Whether something had to be killed.
-    fn stop(&mut self) -> bool {
-        self.until_closed = None;
+    /// Lets the supervisor end everything, and waits for that; at once where a signal asks for it. Whether something
+    /// had to be killed.
+    fn stop(&mut self, asked: &Asked, say: &dyn Fn(&str)) -> bool {
+        let Some(mut orders) = self.orders.take() else { return false };
+        // Where it is gone, there is nothing to be done.
+        let mut order = |order: &str| drop(orders.write_all(order.as_bytes()));
+        order(STOP);
         let (start, limit) = (Instant::now(), self.stop + KILLED_WITHIN + Duration::from_secs(3));
-        let mut killed = false;
+        let (mut is_told, mut is_hurried, mut killed) = (false, false, false);
         loop {
-            match self.words.recv_timeout(limit.saturating_sub(start.elapsed())) {
+            match self.words.recv_timeout(GLANCE) {
                 Ok(line) => killed |= line == "killed",
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
+                Err(RecvTimeoutError::Timeout) if start.elapsed() > limit => {
                     // It is stopped itself, perhaps: there is no reason to wait on.
                     let _ = self.supervisor.kill();
                     break;
                 }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !is_told && start.elapsed() > SILENCE_MAX {
+                is_told = true;
+                let patience = format_nanos(self.stop.as_nanos() as u64);
+                say(&format!("waiting for {} to end, {patience} at most; Ctrl-C kills it", self.name));
+            }
+            if !is_hurried && asked.is_asked() {
+                is_hurried = true;
+                order(KILL);
             }
         }
         if !self.supervisor.wait().is_ok_and(|status| status.success()) {
@@ -259,8 +284,8 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if self.until_closed.is_some() {
-            self.stop();
+        if self.orders.is_some() {
+            self.stop(&Asked::listen(), &|_| ());
         }
     }
 }

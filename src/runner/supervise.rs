@@ -2,6 +2,7 @@
 //! this one notices: its standard input is closed. Then it ends everything that the program started.
 
 use std::{
+    collections::HashSet,
     ffi::OsString,
     io::{Read, Write},
     os::unix::process::CommandExt,
@@ -16,7 +17,7 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait},
+    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait},
 };
 
 use super::program_log::Spool;
@@ -25,7 +26,12 @@ use crate::http::set_descriptor_limit;
 /// What comes first on the command line.
 pub const WORD: &str = "__supervise";
 
-/// Between two kills of what has come to this process since the last.
+/// The order to end everything; so is the end of standard input.
+pub(super) const STOP: &str = "s";
+/// The order to have no more patience.
+pub(super) const KILL: &str = "k";
+
+/// Between two looks at what has come to this process since the last.
 const GLANCE: Duration = Duration::from_millis(10);
 /// What is killed and still there after that will not go.
 pub(super) const KILLED_WITHIN: Duration = Duration::from_secs(2);
@@ -45,13 +51,15 @@ struct Order {
 enum Event {
     /// loadr wants the end, or is gone.
     Over,
+    /// It wants the end at once.
+    Kill,
     /// The program has ended, and how.
     Ended(String),
     /// Nothing that it started is left.
     NoneLeft,
 }
 
-/// Runs a program until standard input ends. Says on standard output `pid N`, or `failed WHY`; `ended WHY` when the
+/// Runs a program until standard input says so or ends. Says on standard output `pid N`, or `failed WHY`; `ended WHY` when the
 /// program ends; and `killed` if something had to be. Gives the code to exit with.
 pub fn supervise(arguments: impl Iterator<Item = OsString>) -> u8 {
     let Some(order) = Order::read(arguments) else { return 2 };
@@ -90,7 +98,7 @@ pub fn supervise(arguments: impl Iterator<Item = OsString>) -> u8 {
                 say(&format!("ended {why}"));
             }
             Ok(Event::NoneLeft) => some_left = false,
-            Ok(Event::Over) | Err(_) => break,
+            Ok(Event::Over | Event::Kill) | Err(_) => break,
         }
     }
     if some_left && end(program, order.patience, &events) {
@@ -130,9 +138,13 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<(
 fn listen(sender: Sender<Event>) -> std::io::Result<()> {
     let other = sender.clone();
     thread("input", move || {
-        let mut block = [0; 64];
         // An error is an end as well.
-        while let Ok(1..) = std::io::stdin().read(&mut block) {}
+        for byte in std::io::stdin().lock().bytes().map_while(Result::ok) {
+            let order = if [byte] == *KILL.as_bytes() { Event::Kill } else { Event::Over };
+            if sender.send(order).is_err() {
+                return;
+            }
+        }
         let _ = sender.send(Event::Over);
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -175,40 +187,57 @@ fn copy(spool: &Arc<Spool>) -> std::io::Result<()> {
 
 /// Ends everything that the program started: asks, waits, kills. Whether it had to kill.
 fn end(group: Pid, patience: Duration, events: &Receiver<Event>) -> bool {
-    signal_all(group, Signal::TERM);
-    if none_left_within(patience, events) {
-        return false;
+    let start = Instant::now();
+    // What has left the group comes to this process when its parent has ended: each is asked when it is here.
+    let mut asked = HashSet::new();
+    let mut ask = || {
+        for stray in strays(group).into_iter().filter(|&stray| asked.insert(stray)) {
+            let _ = kill_process(stray, Signal::TERM);
+        }
+    };
+    // It may have ended by itself meanwhile, as any may that is sent a signal here.
+    let _ = kill_process_group(group, Signal::TERM);
+    while start.elapsed() < patience {
+        ask();
+        match next_within(GLANCE, events) {
+            Next::NoneLeft => return false,
+            Next::Kill => break,
+            Next::Nothing => {}
+        }
     }
-    let asked = Instant::now();
-    while asked.elapsed() < KILLED_WITHIN {
-        signal_all(group, Signal::KILL);
-        if none_left_within(GLANCE, events) {
+    let start = Instant::now();
+    while start.elapsed() < KILLED_WITHIN {
+        let _ = kill_process_group(group, Signal::KILL);
+        for stray in strays(group) {
+            let _ = kill_process(stray, Signal::KILL);
+        }
+        if next_within(GLANCE, events) == Next::NoneLeft {
             break;
         }
     }
     true
 }
 
-fn none_left_within(patience: Duration, events: &Receiver<Event>) -> bool {
-    let start = Instant::now();
-    loop {
-        match events.recv_timeout(patience.saturating_sub(start.elapsed())) {
-            // Its sender is gone once nothing is left.
-            Ok(Event::NoneLeft) | Err(RecvTimeoutError::Disconnected) => return true,
-            Err(RecvTimeoutError::Timeout) => return false,
-            Ok(Event::Over | Event::Ended(_)) => {}
-        }
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    NoneLeft,
+    Kill,
+    Nothing,
+}
+
+fn next_within(patience: Duration, events: &Receiver<Event>) -> Next {
+    match events.recv_timeout(patience) {
+        // Its sender is gone once nothing is left.
+        Ok(Event::NoneLeft) | Err(RecvTimeoutError::Disconnected) => Next::NoneLeft,
+        Ok(Event::Kill) => Next::Kill,
+        Ok(Event::Over | Event::Ended(_)) | Err(RecvTimeoutError::Timeout) => Next::Nothing,
     }
 }
 
-/// Signals the group, and what has left it and come to this process.
-fn signal_all(group: Pid, signal: Signal) {
-    // It may have ended meanwhile.
-    let _ = kill_process_group(group, signal);
-    #[cfg(target_os = "linux")]
-    for child in strays(group) {
-        let _ = rustix::process::kill_process(child, signal);
-    }
+/// Where a process is not given what its children leave, the group has to do.
+#[cfg(not(target_os = "linux"))]
+const fn strays(_: Pid) -> Vec<Pid> {
+    Vec::new()
 }
 
 /// Children of this process in other groups than the program's.

@@ -190,6 +190,34 @@ fn what_does_not_want_to_end_is_killed_with_its_children() {
 }
 
 #[test]
+fn what_has_left_the_group_is_asked_to_end_too() {
+    // A program of another session, and one that it has put into yet another.
+    let script = format!(
+        "process(`setsid -w sh -c 'trap \"echo asked; exit\" TERM; echo child $$; setsid sleep 1000 & echo child $!; wait'`,\n\
+         #{{ ready: regex(\"(?s)child.*child\") }});\n{NOWHERE}"
+    );
+    let ended = run_of(&script).arg("--no-preflight").run();
+    let log = ended.read("run.setsid.log");
+    assert!(log.contains("asked") && !ended.figures().0["notes"].to_string().contains("killed"), "{log} {ended}");
+    no_child_is_left(&log);
+}
+
+#[test]
+fn who_does_not_want_to_wait_for_its_end_kills_it() {
+    let script = format!(
+        "process(`sh -c 'trap \"\" TERM; echo child $$; while true; do sleep 1000; done'`,\n\
+         #{{ ready: regex(\"child\"), stop: 10.min }});\n{NOWHERE}"
+    );
+    let running = run_of(&script).arg("--no-preflight").start();
+    running.until_stderr_says("waiting for sh to end, 10m at most");
+    running.signal(Signal::INT);
+    let ended = running.wait();
+    let notes = ended.figures().0["notes"].to_string();
+    assert!(notes.contains("sh was killed, for loadr got a signal"), "{ended}");
+    no_child_is_left(&ended.read("run.sh.log"));
+}
+
+#[test]
 fn one_that_ends_while_the_run_is_on_is_told_of() {
     let script = with_lab(
         "\"/health\"",

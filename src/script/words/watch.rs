@@ -169,7 +169,8 @@ fn source(call: &Call<'_>, value: &Dynamic) -> Option<Watched> {
         None => {}
     }
     if let Some(process) = value.clone().try_cast::<ProcessHandle>() {
-        return Some(Watched::Started(process.index));
+        let name = call.state.plan.borrow().processes[process.index].name.clone();
+        return Some(Watched::Started(process.index, name));
     }
     match value.clone().try_cast::<SourceHandle>() {
         Some(SourceHandle(what)) => Some(what),
