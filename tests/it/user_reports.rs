@@ -54,6 +54,18 @@ fn limits_admit_what_they_promise_and_the_pool_keeps_its_size() {
     let in_use = ended.figures().metric("connections in use")["max"].as_f64().expect("a figure");
     assert!((1.0..=15.0).contains(&in_use), "{ended}");
     assert!(ended.figures().metric("memory of the server, MB")["min"].as_f64() > Some(20.0), "{ended}");
+    // Beside the traffic, the same pool by a probe, and the process behind the API.
+    let watched = |watch: usize, phase: &str, metric: &str| {
+        let phases = ended.figures().0["watched"][watch]["phases"].as_array().expect("phases");
+        let metrics =
+            phases.iter().find(|it| it["phase"] == phase).map(|it| it["metrics"].as_array().expect("metrics"));
+        let row = metrics.expect("the phase").iter().find(|it| it["metric"] == metric);
+        row.unwrap_or_else(|| panic!("no {metric} in {phase}; {ended}"))["peak"].as_f64().expect("a peak")
+    };
+    assert!((1.0..=15.0).contains(&watched(0, "pool", "value")), "{ended}");
+    assert!(watched(1, "rate limit", "rss") > 20e6, "{ended}");
+    assert!(ended.figures().0["watched"][1]["leak"]["word"].is_string(), "{ended}");
+    assert_eq!(ended.figures().slo("the pool's peak")["verdict"], "pass", "{ended}");
 }
 
 #[test]
