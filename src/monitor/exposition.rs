@@ -37,27 +37,44 @@ fn found(answer: &[u8], query: &str) -> Result<f64, String> {
     }
 }
 
-/// The sum over the samples of a page that `selector` fits: a metric's name, with labels it must have.
+/// The sum over the samples of a page that `selector` fits: a metric's name, with labels it must have. A program tells of a
+/// label's value once it has counted something under it: until then it is 0.
 ///
 /// # Errors
-/// The selector is none, or nothing fits it.
+/// The selector is none, or the page knows no such metric, or none with such labels.
 pub(super) fn sum(page: &str, selector: &str) -> Result<f64, String> {
     let wanted = sample(selector).filter(|wanted| wanted.rest.is_empty());
     let wanted =
         wanted.ok_or_else(|| format!("`{selector}` is no metric: write `name` or `name{{label=\"value\"}}`"))?;
     let fits =
         |line: &Sample<'_>| line.name == wanted.name && wanted.labels.iter().all(|label| line.labels.contains(label));
-    let (mut total, mut count) = (0.0, 0);
+    let (mut total, mut is_there) = (0.0, false);
+    let mut others = Vec::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {
-        let Some(found) = sample(line).filter(fits) else { continue };
+        let Some(found) = sample(line).filter(|found| found.name == wanted.name) else { continue };
+        if !fits(&found) {
+            others.push(found);
+            continue;
+        }
         let value = found.rest.split_whitespace().next().and_then(|value| value.parse::<f64>().ok());
         total += value.ok_or_else(|| format!("a sample of `{selector}` has no value"))?;
-        count += 1;
+        is_there = true;
     }
-    if count == 0 {
-        return Err(format!("there is no metric `{selector}`"));
+    if is_there {
+        return finite(total, selector);
     }
-    finite(total, selector)
+    let has_labels =
+        |other: &Sample<'_>| wanted.labels.iter().all(|(name, _)| other.labels.iter().any(|(known, _)| known == name));
+    if others.iter().any(has_labels) || (others.is_empty() && is_declared(page, wanted.name)) {
+        return Ok(0.0);
+    }
+    Err(format!("there is no metric `{selector}`"))
+}
+
+/// A page says of what type a metric is though it has no samples yet. OpenMetrics leaves `_total` out there.
+fn is_declared(page: &str, metric: &str) -> bool {
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_whitespace().next());
+    types.into_iter().any(|declared| declared == metric || metric.strip_suffix("_total") == Some(declared))
 }
 
 fn finite(value: f64, of: &str) -> Result<f64, String> {
@@ -119,7 +136,8 @@ mod tests {
 
     const PAGE: &str = "# HELP cache_hits_total Hits.\n# TYPE cache_hits_total counter\n\
         cache_hits_total{cache=\"items\",node=\"a\"} 10\ncache_hits_total{ node=\"b\", cache=\"items\", } 5 1700000000\n\
-        cache_hits_total{cache=\"pages \\\"x\\\"\"} 1e2\ncache_misses_total 7\nup NaN\n";
+        cache_hits_total{cache=\"pages \\\"x\\\"\"} 1e2\ncache_misses_total 7\nup NaN\n\
+        # TYPE lookups_total counter\n# TYPE evictions counter\n";
 
     #[test]
     fn samples_of_a_page_are_added_up() {
@@ -129,12 +147,17 @@ mod tests {
             ("cache_hits_total{node=\"b\"}", 5.0),
             ("cache_hits_total{cache=\"pages \\\"x\\\"\"}", 100.0),
             ("cache_misses_total", 7.0),
+            // Nothing was counted there yet.
+            ("cache_hits_total{node=\"c\"}", 0.0),
+            ("lookups_total{outcome=\"hit\"}", 0.0),
+            ("evictions_total", 0.0),
         ] {
             assert_eq!(sum(PAGE, selector), Ok(sum_of), "{selector}");
         }
         for (selector, why) in [
             ("cache_hits", "no metric"),
-            ("cache_hits_total{node=\"c\"}", "no metric"),
+            ("cache_hits_total{nod=\"c\"}", "no metric"),
+            ("eviction", "no metric"),
             ("rate(x[5m])", "write `name`"),
             ("up", "NaN"),
         ] {

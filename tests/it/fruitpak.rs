@@ -116,6 +116,94 @@ fn its_report_is_made_on_the_real_system() {
     assert_eq!(classified, keyspace(&system), "{ended}");
 }
 
+/// Redis goes down in the middle of the traffic, and comes back empty; and writes are followed until they are read.
+#[test]
+fn an_outage_of_redis_costs_time_and_nothing_else() {
+    let system = System::start("fruitpak");
+    let script = r#"
+        import "std/auth" as auth;
+        import "std/cache" as cache;
+        let site = target(env("TARGET"));
+        let power = target(env("SWITCH"));
+        auth::login_each_user(site, #{ credentials: #{ email: "test@example.com", password: "demo" } });
+        let redis = |up| put("/redis", #{ up: up }).on(power);
+        cache::experiment("growers", #{
+            keys: zipf(40, 0.9), request: |key| get(`/api/growers/${key}`),
+            purge: |vu| vu.post("/api/cache/invalidate", #{ prefix: "growers" }),
+            rate: 60.per_second, calibrate: (), cold: (), warm: 3.s, settles: "1s", steady: 3.s, pairs: (),
+            invalidate: #{
+                update: |key, version| put(`/api/growers/${key}`, #{ name: `${version}` }), version: "name",
+                writes: 20, poll: 5.ms, within: 1.s,
+            },
+            outage: #{ before: redis.call(false), after: redis.call(true), during: 3.s, recovery: 5.s },
+        });
+        slo("nothing fails", #{ errors: "== 0%" });
+    "#;
+    let program = Program::new(["run", "--json", "summary.json", "--seed", "7", "outage.rhai"]);
+    let program =
+        system.values().fold(program.file("outage.rhai", script), |program, value| program.arg("-e").arg(value));
+    let ended = program.run();
+    assert!(matches!(ended.code, Some(0 | 97)), "{ended}");
+    let found = &ended.figures().0["experiments"][0];
+
+    let outage = &found["outage"];
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("no number but {value}; {ended}"));
+    assert!(number(&outage["before"]["hit_ratio"]) > 0.9, "{ended}");
+    // The database answers instead, slower: every request went past the cache, and none failed.
+    assert_eq!((number(&outage["during"]["errors"]), outage["during"]["hit_ratio"].is_null()), (0.0, true), "{ended}");
+    assert!(number(&outage["factor_p50"]) > 1.0, "{ended}");
+    let bypassed = &ended.figures().phase("growers/outage").row("growers").0["cache"]["bypass"];
+    assert_eq!(bypassed.as_u64(), outage["during"]["offered"].as_u64(), "{ended}");
+    // It came back empty, and filled again.
+    assert!(number(&outage["after"]["errors"]) == 0.0 && number(&outage["hit_ratio_recovery_s"]) <= 4.0, "{ended}");
+    assert!(ended.stdout.contains("outage: without the cache p50"), "{ended}");
+
+    // What was written is forgotten before the write is acknowledged; only a read that is under way may keep the old.
+    let writes = &found["invalidation"];
+    assert_eq!(writes["writes"], 20, "{ended}");
+    assert_eq!((&writes["stale_us"]["count"], &writes["lost"]), (&10.into(), &0.into()), "{ended}");
+    assert!(number(&writes["stale_us"]["max"]) <= 1.0 && number(&writes["at_once"]) >= 10.0, "{ended}");
+}
+
+/// Each replica counts for itself: what went to one of them is on its page, and not on another's.
+#[test]
+fn what_prometheus_reads_agrees_with_what_is_classified() {
+    let system = System::start("fruitpak");
+    let backends: Vec<&str> = system.value("BACKENDS").split(',').collect();
+    let script = r#"
+        import "std/auth" as auth;
+        import "std/cache" as cache;
+        let site = target(env("TARGET"));
+        auth::login_each_user(site, #{ credentials: #{ email: "test@example.com", password: "demo" } });
+        let of = |outcome| `cache_lookups_total{prefix="growers",outcome="${outcome}"}`;
+        cache::experiment("growers", #{
+            keys: zipf(300, 0.9), request: |key| get(`/api/growers/${key}`),
+            purge: |vu| vu.post("/api/cache/invalidate", #{ prefix: "growers" }),
+            truth: prometheus(`${env("COUNTER")}/metrics`, of.call("hit"), of.call("miss")),
+            rate: 60.per_second, calibrate: (), cold: 2.s, warm: (), steady: 3.s, pairs: (),
+        });
+    "#;
+    let run = |counter: &str| {
+        let counter = format!("COUNTER={counter}");
+        let ended = Program::run_against(script, backends[0]).args(["--seed", "7", "-e", &counter]).run();
+        assert!(matches!(ended.code, Some(0 | 97)), "{ended}");
+        ended
+    };
+    // No look-up was counted before the first run: its page has no such samples yet.
+    let own = run(backends[0]);
+    let truth = own.figures().0["experiments"][0]["truth"].as_array().expect("what was counted").clone();
+    assert_eq!(truth.len(), 2, "{own}");
+    for (part, phase) in truth.iter().zip(["growers/cold", "growers/steady"]) {
+        assert_eq!(part["verdict"], "agrees", "{own}");
+        let cache = &own.figures().phase(phase).row("growers").0["cache"];
+        assert_eq!((&part["hits"], &part["misses"]), (&cache["hits"], &cache["misses"]), "{own}");
+        assert!(part["misses"].as_u64() > Some(10), "{own}");
+    }
+    let others = run(backends[1]);
+    let truth = &others.figures().0["experiments"][0]["truth"];
+    assert_eq!((&truth[0]["verdict"], &truth[1]["verdict"]), (&"fewer".into(), &"fewer".into()), "{others}");
+}
+
 #[test]
 fn its_report_is_made_on_the_lab() {
     let lab = TestLab::start();

@@ -119,7 +119,7 @@ impl OutageSummary {
             Some(seconds) => format!("after {seconds} s"),
             None => "not within the phase".to_owned(),
         };
-        let mut recovery = format!("recovery: latency and errors are as before {}", until(self.recovery_s));
+        let mut recovery = format!("recovery to what was before: latency and errors {}", until(self.recovery_s));
         if self.before.hit_ratio.is_some() {
             recovery.push_str(&format!(", the hit ratio {}", until(self.hit_ratio_recovery_s)));
         }

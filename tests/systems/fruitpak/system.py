@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from kit import Kit, nginx, postgres, psql, python, redis, replicas
+from kit import Kit, nginx, postgres, psql, python, redis, replicas, switch
 
 HERE = Path(__file__).parent
 REPLICAS = 3
@@ -27,4 +27,5 @@ def start(kit: Kit) -> dict[str, str]:
         "REDIS": cache,
         "POSTGRES": database,
         "BACKENDS": ",".join(backends),
+        "SWITCH": switch(kit, redis=int(cache.rsplit(":", 1)[1])),
     }

@@ -3,6 +3,7 @@
 from .lab import origin
 from .processes import Kit, NotReady
 from .servers import mariadb, nginx, postgres, psql, python, redis, replicas, uvicorn, varnish
+from .switch import switch
 
 __all__ = ["Kit", "NotReady", "mariadb", "nginx", "origin", "postgres", "psql", "python", "redis",
-           "replicas", "uvicorn", "varnish"]
+           "replicas", "switch", "uvicorn", "varnish"]

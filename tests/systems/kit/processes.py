@@ -32,10 +32,26 @@ class NotReady(Exception):
 
 
 class Process:
-    """A running server."""
+    """A server: running, or switched off for a while."""
 
-    def __init__(self, name: str, child: subprocess.Popen, log: Path, end: signal.Signals):
-        self.name, self.child, self.log, self.end = name, child, log, end
+    def __init__(self, name: str, launch: Callable[[], subprocess.Popen], log: Path, end: signal.Signals):
+        self.name, self.launch, self.log, self.end = name, launch, log, end
+        self.child = launch()
+        self.is_off = False
+
+    def has_ended(self) -> bool:
+        """Though nobody asked it to."""
+        return not self.is_off and self.child.poll() is not None
+
+    def stop(self) -> None:
+        """Asks it to end, and kills it and what it left behind if that takes long."""
+        signal_group(self.child, self.end)
+        try:
+            self.child.wait(END_WITHIN)
+        except subprocess.TimeoutExpired:
+            pass
+        signal_group(self.child, signal.SIGKILL)
+        self.child.wait()
 
     def tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL:]
@@ -98,19 +114,11 @@ class Kit:
 
     def ended(self) -> Process | None:
         """A process that has ended though nobody asked it to."""
-        return next((process for process in self.processes if process.child.poll() is not None), None)
+        return next((process for process in self.processes if process.has_ended()), None)
 
     def close(self) -> None:
         while self.processes:
-            process = self.processes.pop()
-            signal_group(process.child, process.end)
-            try:
-                process.child.wait(END_WITHIN)
-            except subprocess.TimeoutExpired:
-                pass
-            # Also what it left behind of its group.
-            signal_group(process.child, signal.SIGKILL)
-            process.child.wait()
+            self.processes.pop().stop()
 
 
 class Starting:
@@ -124,12 +132,15 @@ class Starting:
     def launch(self) -> None:
         self.tries += 1
         self.port = free_port()
-        log = self.kit.logs / f"{self.name}.log"
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                self.command(self.port), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **self.options,
-            )
-        self.process = Process(self.name, child, log, self.end)
+        command, log = self.command(self.port), self.kit.logs / f"{self.name}.log"
+
+        def start() -> subprocess.Popen:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **self.options,
+                )
+
+        self.process = Process(self.name, start, log, self.end)
         self.kit.processes.append(self.process)
 
     def wait(self) -> int:

@@ -47,11 +47,14 @@ def cached(ttl: int, prefix: str):
                 body = await client.get(key)
             except (RedisError, OSError):
                 work.cache = "BYPASS"
+                observe.lookups.labels(prefix, "bypass").inc()
                 return answer(serialise(await endpoint(*args, **kwargs)))
             if body is not None:
                 work.cache = "HIT"
+                observe.lookups.labels(prefix, "hit").inc()
                 return answer(body)
             work.cache = "MISS"
+            observe.lookups.labels(prefix, "miss").inc()
             body = serialise(await endpoint(*args, **kwargs))
             try:
                 await client.set(key, body, ex=ttl)

@@ -1,13 +1,19 @@
-"""What a response tells about itself: X-Cache, X-Query-Count, X-Process-Time (milliseconds), X-Replica."""
+"""What a response tells about itself: X-Cache, X-Query-Count, X-Process-Time (milliseconds), X-Replica; and what the
+process counts for Prometheus."""
 
 import os
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from prometheus_client import Counter
 from sqlalchemy import Engine, event
 
 REPLICA = os.environ.get("REPLICA", "1")
+
+
+# Of this process alone: each replica has a page of its own.
+lookups = Counter("cache_lookups", "Look-ups of the cache, by what became of them.", ["prefix", "outcome"])
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Whether it is well, and the cache's emergency exit."""
 
 from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -33,6 +34,12 @@ async def ready() -> dict:
         redis = f"without: {type(error).__name__}"
     pool = engine.pool
     return {"database": "ok", "redis": redis, "pool": {"size": pool.size(), "in_use": pool.checkedout()}}
+
+
+@public.get("/metrics")
+async def metrics() -> Response:
+    """What this replica counted, as Prometheus reads it."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @public.get("/cache/stats")
