@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Slo, SloResult, Verdict, is_part_of};
+use super::{Condition, Experiment, Quantity, Slo, SloResult, Verdict, is_part_of};
 
 /// What was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,26 +43,33 @@ impl NotDoneKind {
 }
 
 /// Takes the verdict of SLOs about phases that never began back, and lists them. `results` has one entry for each
-/// condition of each of `slos`, in their order; `not_run` are the phases that never began, of `planned` ones.
+/// condition of each of `slos`, in their order; `not_run` are the phases that never began, of `planned` ones. A speed-up is of
+/// the pairs of its experiment, whatever phase the SLO names.
 pub fn mark_not_run<'a>(
     slos: &[Slo],
     results: &mut [SloResult],
+    experiments: &[Experiment],
     planned: impl Iterator<Item = &'a str> + Clone,
     not_run: &[NotDone],
 ) -> Vec<NotDone> {
     let mut left = Vec::new();
     let mut results = results.iter_mut();
     for slo in slos {
-        let own = results.by_ref().take(slo.conditions.len());
-        let Some(why) = slo.selector.phase.as_ref().and_then(|about| reason(about, planned.clone(), not_run)) else {
-            own.for_each(drop);
-            continue;
-        };
-        for result in own {
+        let of = |about: &str| reason(about, planned.clone(), not_run);
+        let whole = slo.selector.phase.as_deref().and_then(of);
+        let of_experiment = |it: &&Experiment| slo.selector.experiment.as_deref() == Some(it.name.as_str());
+        let pairs = experiments.iter().find(of_experiment).and_then(|it| of(it.pairs.as_deref()?));
+        let is_of_pairs = |condition: &Condition| matches!(condition.quantity, Quantity::Speedup(_));
+        // Conditions first: what they have no more of is not taken from the results.
+        for (condition, result) in slo.conditions.iter().zip(results.by_ref()) {
+            let own = pairs.as_ref().filter(|_| is_of_pairs(condition));
+            let Some(why) = whole.as_ref().or(own) else { continue };
             (result.verdict, result.figure, result.samples, result.needed) = (Verdict::NotRun, None, 0, None);
             result.why = Some(why.clone());
         }
-        left.push(NotDone { name: slo.name.clone(), kind: NotDoneKind::Slo, reason: why });
+        if let Some(why) = whole.or(pairs.filter(|_| slo.conditions.iter().any(is_of_pairs))) {
+            left.push(NotDone { name: slo.name.clone(), kind: NotDoneKind::Slo, reason: why });
+        }
     }
     left
 }

@@ -137,6 +137,13 @@ pub struct Reading {
     pub error: Option<String>,
 }
 
+impl Reading {
+    /// Rewrites every text in it.
+    pub fn rewrite_texts(&mut self, rewrite: &dyn Fn(&str) -> String) {
+        std::iter::once(&mut self.source).chain(&mut self.error).for_each(|text| *text = rewrite(text));
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -186,9 +193,9 @@ impl End {
             Some(Cut::Aborted(reason) | Cut::SetupFailed(reason) | Cut::Broken(reason)) => Some(reason),
             Some(Cut::Interrupted) | None => None,
         };
-        let readings = self.readings.iter_mut().flat_map(|it| [Some(&mut it.source), it.error.as_mut()]).flatten();
-        let texts = reason.into_iter().chain(&mut self.notes).chain(&mut self.teardown_error).chain(readings);
+        let texts = reason.into_iter().chain(&mut self.notes).chain(&mut self.teardown_error);
         texts.for_each(|text| *text = rewrite(text));
+        self.readings.iter_mut().for_each(|reading| reading.rewrite_texts(rewrite));
     }
 }
 

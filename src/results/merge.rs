@@ -124,6 +124,7 @@ pub fn merge<R: Read + Seek, W: Write>(files: Vec<Opened<R>>, out: W) -> Result<
             clock_gap_max: last().map(|tick| tick.clock_gap_max).max().unwrap_or(0),
             clock_gaps: last().map(|tick| tick.clock_gaps).fold(0, u64::saturating_add),
             observations,
+            readings: widest(last().flat_map(|tick| tick.readings.iter().cloned())),
         };
         writer.tick(&tick, &[]).map_err(MergeError::Write)?;
     }
@@ -184,18 +185,7 @@ fn finish<R>(parts: Vec<Part<R>>) -> (Vec<Timing>, End) {
         };
         end.clock_gap_max = end.clock_gap_max.max(own.clock_gap_max);
         end.clock_gaps = end.clock_gaps.saturating_add(own.clock_gaps);
-        // Each part read the same counter, which counted all of them: the widest reading is of the whole.
-        for reading in own.readings {
-            let same = |known: &&mut Reading| {
-                (&known.experiment, &known.source, &known.phase)
-                    == (&reading.experiment, &reading.source, &reading.phase)
-            };
-            match end.readings.iter_mut().find(same) {
-                Some(known) if known.hits + known.misses >= reading.hits + reading.misses => {}
-                Some(known) => *known = reading,
-                None => end.readings.push(reading),
-            }
-        }
+        end.readings = widest(end.readings.into_iter().chain(own.readings));
         for note in own.notes {
             if !end.notes.contains(&note) {
                 end.notes.push(note);
@@ -204,6 +194,22 @@ fn finish<R>(parts: Vec<Part<R>>) -> (Vec<Timing>, End) {
         end.teardown_error = end.teardown_error.or(own.teardown_error);
     }
     (timings.into_values().collect(), end)
+}
+
+/// Each part read the same counter, which counted all of them: the widest reading is of the whole.
+fn widest(readings: impl Iterator<Item = Reading>) -> Vec<Reading> {
+    let mut kept: Vec<Reading> = Vec::new();
+    for reading in readings {
+        let same = |known: &&mut Reading| {
+            (&known.experiment, &known.source, &known.phase) == (&reading.experiment, &reading.source, &reading.phase)
+        };
+        match kept.iter_mut().find(same) {
+            Some(known) if known.hits + known.misses >= reading.hits + reading.misses => {}
+            Some(known) => *known = reading,
+            None => kept.push(reading),
+        }
+    }
+    kept
 }
 
 /// The manifest of the whole: the first one's, with every part's segments.

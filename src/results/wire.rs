@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Active, End, Manifest, Timing};
+use super::{Active, End, Manifest, Reading, Timing};
 use crate::{
     clock::Nanos,
     measure::{Example, Excerpt, Exemplar, Kind, Observation},
@@ -48,6 +48,9 @@ pub struct Tick {
     /// What was seen beside the traffic since the last tick.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observations: Vec<Observation>,
+    /// What counters beside the traffic said of phases, so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -51,7 +51,7 @@ pub(super) fn conclude(ran: &Ran<'_>, watch: &Watch) -> Summary {
     judge::take_back(&outline.slos, &mut slos, &outline.left_out());
     let mut not_run = phases_not_run(ran);
     let planned = outline.phases.iter().filter(|phase| !phase.left_out).map(|phase| phase.name.as_str());
-    let slos_not_run = judge::mark_not_run(&outline.slos, &mut slos, planned, &not_run);
+    let slos_not_run = judge::mark_not_run(&outline.slos, &mut slos, &outline.experiments, planned, &not_run);
     let slo_not_run = !slos_not_run.is_empty();
     not_run.extend(slos_not_run);
     let names: Vec<String> = outline.watches.iter().map(|watch| watch.name.clone()).collect();

@@ -77,6 +77,8 @@ pub struct View<'a> {
     pub ended: &'a [Timing],
     /// Heartbeats that came late: by how much.
     pub gaps: &'a [Nanos],
+    /// What counters beside the traffic said of phases so far.
+    pub readings: &'a [Reading],
 }
 
 /// A check of the figures that may end a phase or the run.
@@ -530,6 +532,7 @@ impl<'a> Conductor<'a> {
             draining: self.state.cut.is_some(),
             ended: &ended,
             gaps: &self.state.gaps,
+            readings: self.counters.readings(),
         });
     }
 

@@ -101,6 +101,11 @@ impl Counters {
         }
     }
 
+    /// What was read so far.
+    pub(super) fn readings(&self) -> &[Reading] {
+        &self.readings
+    }
+
     /// What was read.
     pub(super) fn into_readings(self) -> Vec<Reading> {
         self.readings

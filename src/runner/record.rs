@@ -91,6 +91,7 @@ impl Recording {
             clock_gap_max: gap_max,
             clock_gaps: view.gaps.len() as u64,
             observations: self.unwritten.iter().chain(seen).cloned().collect(),
+            readings: view.readings.to_vec(),
         };
         let new = view.ended.iter().filter(|timing| !self.ended.contains(&timing.phase));
         let batch = Batch {
@@ -184,7 +185,9 @@ fn write_all(mut writer: Writer<Synced>, batches: &Receiver<Box<Batch>>, redacto
             writer.second(*second, *phase, figures, *gauges, &rewrite)?;
         }
         if let Some(tick) = &batch.tick {
-            writer.tick(tick, &batch.ended)?;
+            let mut tick = tick.clone();
+            tick.readings.iter_mut().for_each(|reading| reading.rewrite_texts(&rewrite));
+            writer.tick(&tick, &batch.ended)?;
         }
         if let Some(end) = &batch.end {
             let mut end = end.clone();

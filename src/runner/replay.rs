@@ -122,6 +122,7 @@ pub(super) fn replay_as(path: &Path, objectives: Option<Objectives>) -> Result<R
             planned: planned_arrivals(&outline, &loaded.timings, &segments, manifest.seed),
             clock_gap_max: last.clock_gap_max,
             clock_gaps: last.clock_gaps,
+            readings: last.readings,
             ..End::default()
         }
     });

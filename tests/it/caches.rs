@@ -5,7 +5,7 @@ use std::time::Duration;
 use loadr::lab::LabOptions;
 use serde_json::Value;
 
-use crate::harness::{Program, TestLab};
+use crate::harness::{Ended, Program, TestLab, until};
 
 const SCRIPT: &str = r#"
     import "std/cache" as cache;
@@ -209,4 +209,48 @@ fn what_cannot_be_an_experiment_is_said_before_the_run() {
         assert_eq!(ended.code, Some(104), "{script}: {ended}");
         assert!(ended.stderr.contains(expected), "{script}: {ended}");
     }
+}
+
+/// A run that was killed has what its counters said of phases that had ended, and judges nothing that did not happen.
+#[test]
+fn a_killed_experiment_reports_what_it_had() {
+    let lab = lab();
+    let script = r#"
+        import "std/cache" as cache;
+        let shop = target(env("TARGET"));
+        cache::experiment("items", #{
+            keys: zipf(50, 0.99), request: |key| get(`/api/items/${key}`), purge: request("PURGE", "/cache"),
+            truth: endpoint("/lab/stats", "$.cache.hits", "$.cache.misses"),
+            calibrate: (), cold: 2.s, warm: (), steady: 60.s, pairs: 10,
+        });
+        slo("pays", #{ experiment: "items", hit_ratio: "> 20%", speedup_p50: "> 2x" });
+    "#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.loadr");
+    let report = || Program::new(["report".as_ref(), file.as_os_str()]).arg("--json").run();
+    let running = Program::run_against(script, &lab.url()).arg("--results").arg(&file).start();
+    running.until_stderr_says("items/steady");
+    let looked_up = |report: &Ended| {
+        let summary: Value = serde_json::from_str(&report.stdout).unwrap_or_default();
+        summary["experiments"][0]["parts"][1]["cache"]["hits"].as_u64()
+    };
+    until("some seconds of the steady phase in the file", Duration::from_secs(30), || looked_up(&report()) > Some(100));
+    running.signal(rustix::process::Signal::KILL);
+    running.wait();
+    let report = report();
+    let summary: Value = serde_json::from_str(&report.stdout).expect("JSON");
+    let found = &summary["experiments"][0];
+    assert!(summary["partial"].is_string() && summary["exit_code"] == 105, "{report}");
+    let truth = found["truth"].as_array().expect("what was counted");
+    assert_eq!(
+        (truth.len(), &truth[0]["part"], &truth[0]["verdict"]),
+        (1, &"cold".into(), &"agrees".into()),
+        "{report}"
+    );
+    let slos = summary["slos"].as_array().expect("SLOs");
+    let of = |target: &str| {
+        let row = slos.iter().find(|row| row["target"].as_str().is_some_and(|it| it.starts_with(target)));
+        row.unwrap_or_else(|| panic!("no {target}; {report}"))["verdict"].clone()
+    };
+    assert_eq!((of("hit_ratio"), of("speedup")), ("pass".into(), "not_run".into()), "{report}");
 }

@@ -8,7 +8,7 @@ use super::{
     scale::{Scale, duration_label, number_label},
 };
 use crate::{
-    measure::clean_text,
+    measure::{clean_text, plain_text},
     report::{
         ExperimentSummary, Latency, SpeedupSummary, Summary,
         words::{NOTHING, ceiling_text, figure, interval_of_ratio, need_text, percent, saved_text, times_text, us},
@@ -60,10 +60,10 @@ fn view(experiment: &ExperimentSummary) -> ExperimentView {
         needs: experiment
             .lines()
             .iter()
-            .map(|line| clean_text(line))
-            .chain(experiment.needs.iter().map(|need| clean_text(&need_text(need))))
+            .map(|line| plain_text(line))
+            .chain(experiment.needs.iter().map(|need| plain_text(&need_text(need))))
             .collect(),
-        warnings: experiment.warnings.iter().map(|warning| clean_text(warning)).collect(),
+        warnings: experiment.warnings.iter().map(|warning| plain_text(warning)).collect(),
     }
 }
 

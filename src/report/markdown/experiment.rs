@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::text;
+use super::{text, text_of};
 use crate::report::{
     ExperimentSummary, Latency, SpeedupSummary,
     words::{NOTHING, ceiling_text, figure, interval_of_ratio, need_text, percent, saved_text, times_text, us},
@@ -45,13 +45,13 @@ pub(super) fn section(page: &mut String, experiment: &ExperimentSummary) {
     }
     sizes(page, experiment);
     for line in experiment.lines() {
-        let _ = writeln!(page, "- {}", text(&line));
+        let _ = writeln!(page, "- {}", text_of(&line));
     }
     for need in &experiment.needs {
         let _ = writeln!(page, "- {}", text(&need_text(need)));
     }
     for warning in &experiment.warnings {
-        let _ = writeln!(page, "- **Warning**: {}", text(warning));
+        let _ = writeln!(page, "- **Warning**: {}", text_of(warning));
     }
     page.push('\n');
 }

@@ -6,9 +6,12 @@ use super::{
     table::{Cell, Column, Table, plain},
     text::clean,
 };
-use crate::report::{
-    ExperimentSummary, Latency, SpeedupSummary,
-    words::{NOTHING, ceiling_text, figure, interval_of_ratio, need_text, percent, saved_text, times_text, us},
+use crate::{
+    measure::plain_text,
+    report::{
+        ExperimentSummary, Latency, SpeedupSummary,
+        words::{NOTHING, ceiling_text, figure, interval_of_ratio, need_text, percent, saved_text, times_text, us},
+    },
 };
 
 const fn right(title: &'static str, rank: u8) -> Column {
@@ -24,13 +27,13 @@ pub(super) fn section(page: &mut Page, experiment: &ExperimentSummary) {
     effective(page, experiment);
     sizes(page, experiment);
     for line in experiment.lines() {
-        page.prose(2, Tone::Plain, &clean(&line));
+        page.prose(2, Tone::Plain, &plain_text(&line));
     }
     for need in &experiment.needs {
         page.prose(2, Tone::Plain, &clean(&need_text(need)));
     }
     for warning in &experiment.warnings {
-        page.prose(2, Tone::Warning, &format!("! {}", clean(warning)));
+        page.prose(2, Tone::Warning, &format!("! {}", plain_text(warning)));
     }
 }
 
