@@ -39,7 +39,12 @@ fn assert_went_well(ended: &Ended) {
 
 #[test]
 fn each_is_tested_and_says_what_it_proves() {
-    let tests = concat!(include_str!("examples.rs"), include_str!("real_caches.rs"), include_str!("fruitpak.rs"));
+    let tests = concat!(
+        include_str!("examples.rs"),
+        include_str!("real_caches.rs"),
+        include_str!("fruitpak.rs"),
+        include_str!("sql.rs")
+    );
     let scripts = std::fs::read_dir(folder()).expect("the examples");
     for path in scripts.map(|entry| entry.expect("an entry").path()) {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();

@@ -319,3 +319,28 @@ fn the_script_of_the_guide_holds_what_it_promises() {
     let buyers = &ended.figures().phase("buyers").0;
     assert!(buyers["ok"].as_u64() > Some(10) && buyers["errors"] == 0, "{ended}");
 }
+
+/// The example script of that name, shortened.
+fn example_run(name: &str, database: &str) -> Ended {
+    let script = format!("{}/scripts/{name}.rhai", env!("CARGO_MANIFEST_DIR"));
+    let database = format!("DATABASE={database}");
+    Program::new(["run", &script, "--json", "summary.json", "-e", &database, "-e", "LENGTH=500ms", "-e", "RATE=100/s"])
+        .run()
+}
+
+#[test]
+fn the_example_loses_no_sale() {
+    for (name, key) in SERVERS {
+        let system = System::shared(name);
+        let ended = example_run("database", system.value(key));
+        // How quick reads are is the machine's business.
+        assert!(matches!(ended.code, Some(0 | 97 | 99)), "{ended}");
+        let figures = ended.figures();
+        let (statements, sales) = (figures.phase("statements"), figures.phase("sales"));
+        assert_eq!(statements.row("read").count("ok"), 40, "{ended}");
+        assert!(sales.count("ok") > 20, "{ended}");
+        assert_eq!(sales.check("was in stock")["failed"], 0, "{ended}");
+        assert_eq!(figures.phase("books").check("no sale is lost")["passed"], 1, "{ended}");
+        assert!(figures.metric("items sold")["max"].as_f64() >= Some(20.0), "{ended}");
+    }
+}
