@@ -1,21 +1,20 @@
 //! Counts of durations in HdrHistogram's buckets, kept sparse: what leaves a worker, and what is added up.
 //!
 //! A dense histogram from 1 µs to 1 h takes 94 KiB of counters; a second of one request touches a few
-//! hundred of them. So a worker records into a dense one ([`Tally`](super::tally::Tally)) and hands over this.
+//! hundred of them. So a worker records into a dense one ([`Dense`](super::dense::Dense)) and hands over this.
 
+use super::{
+    buckets::{self, VALUE_US_MAX},
+    dense::Sum,
+};
 use crate::clock::{MICROSECOND, Nanos};
-
-/// The longest duration a bucket is kept for, in microseconds: one hour. What is longer is counted there.
-pub(super) const VALUE_US_MAX: u64 = 3_600_000_000;
-/// Buckets of three significant digits: the first power of two from 2·10³.
-const SUB_BUCKETS: u64 = 2_048;
 
 /// Durations: counts in buckets of three significant digits, and their exact count, minimum, maximum and sum.
 /// Adding two is exact, in any order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Distribution {
-    /// Highest value of the bucket in µs, and how many; ascending, no count is 0.
-    buckets: Vec<(u32, u64)>,
+    /// Ascending; no count is 0.
+    buckets: Vec<Bucket>,
     count: u64,
     min: Nanos,
     max: Nanos,
@@ -23,27 +22,34 @@ pub struct Distribution {
     saturated: u64,
 }
 
+/// How many durations fell into a bucket. Packed: an hour of many rows is millions of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(Rust, packed(2))]
+pub(super) struct Bucket {
+    /// Its number, see [`buckets`].
+    pub(super) index: u16,
+    pub(super) count: u64,
+}
+
+impl Bucket {
+    const fn top(self) -> u64 {
+        buckets::top(self.index)
+    }
+}
+
 /// Nanoseconds as the microseconds they are recorded under, to the nearest.
 pub(super) const fn to_us(nanos: Nanos) -> u64 {
     nanos.saturating_add(MICROSECOND / 2) / MICROSECOND
-}
-
-/// The highest value that falls into the same bucket, as `hdrhistogram` lays them out.
-fn bucket_top(us: u64) -> u32 {
-    let us = us.min(VALUE_US_MAX);
-    let shift = if us < SUB_BUCKETS { 0 } else { us.ilog2() - SUB_BUCKETS.ilog2() + 1 };
-    // At most an hour and one bucket: fits.
-    ((((us >> shift) + 1) << shift) - 1) as u32
 }
 
 impl Distribution {
     /// Adds one duration. A worker's recorder has a faster way.
     pub fn record(&mut self, nanos: Nanos) {
         let us = to_us(nanos);
-        let top = bucket_top(us);
-        match self.buckets.binary_search_by_key(&top, |&(value, _)| value) {
-            Ok(at) => self.buckets[at].1 += 1,
-            Err(at) => self.buckets.insert(at, (top, 1)),
+        let index = buckets::index(us);
+        match self.buckets.binary_search_by_key(&index, |bucket| bucket.index) {
+            Ok(at) => self.buckets[at].count += 1,
+            Err(at) => self.buckets.insert(at, Bucket { index, count: 1 }),
         }
         self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
         self.max = self.max.max(nanos);
@@ -54,15 +60,15 @@ impl Distribution {
 
     /// What a tally hands over: buckets ascending and without zeros.
     pub(super) fn from_parts(
-        buckets: Vec<(u32, u64)>,
+        buckets: Vec<Bucket>,
         count: u64,
         min: Nanos,
         max: Nanos,
         sum: u128,
         saturated: u64,
     ) -> Self {
-        debug_assert!(buckets.is_sorted_by(|a, b| a.0 < b.0));
-        debug_assert_eq!(buckets.iter().map(|&(_, count)| count).sum::<u64>(), count);
+        debug_assert!(buckets.is_sorted_by(|a, b| a.index < b.index));
+        debug_assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), count);
         Self { buckets, count, min, max, sum, saturated }
     }
 
@@ -71,19 +77,21 @@ impl Distribution {
     /// these values.
     pub fn restore(buckets: &[(u64, u64)], min: Nanos, max: Nanos, sum: u128, saturated: u64) -> Option<Self> {
         let mut count: u64 = 0;
-        let mut kept = Vec::with_capacity(buckets.len());
+        let mut kept: Vec<Bucket> = Vec::with_capacity(buckets.len());
         for &(top, n) in buckets {
-            if n == 0 || u64::from(bucket_top(top)) != top || kept.last().is_some_and(|&(last, _)| last >= top as u32) {
+            let index = buckets::index(top);
+            if n == 0 || buckets::top(index) != top || kept.last().is_some_and(|last| last.index >= index) {
                 return None;
             }
             count = count.checked_add(n)?;
-            kept.push((top as u32, n));
+            kept.push(Bucket { index, count: n });
         }
         if count == 0 {
             return (min == 0 && max == 0 && sum == 0 && saturated == 0).then(Self::default);
         }
         let range = u128::from(count) * u128::from(min)..=u128::from(count) * u128::from(max);
-        let ends = (kept.first()?.0, kept.last()?.0) == (bucket_top(to_us(min)), bucket_top(to_us(max)));
+        let ends =
+            (kept.first()?.index, kept.last()?.index) == (buckets::index(to_us(min)), buckets::index(to_us(max)));
         (ends && range.contains(&sum) && saturated <= count).then_some(Self {
             buckets: kept,
             count,
@@ -96,9 +104,9 @@ impl Distribution {
 
     /// All of these together.
     pub fn sum_of<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut sum = Self::default();
-        all.into_iter().for_each(|one| sum.merge(one));
-        sum
+        let mut sum = Sum::new();
+        all.into_iter().for_each(|one| sum.add(one));
+        sum.take()
     }
 
     /// Adds all of `other`.
@@ -110,27 +118,52 @@ impl Distribution {
             self.clone_from(other);
             return;
         }
-        self.min = self.min.min(other.min);
+        self.merge_beside_buckets(other);
+        let mut at = 0;
+        let mut missing = 0;
+        for theirs in &other.buckets {
+            at += self.buckets[at..].iter().take_while(|ours| ours.index < theirs.index).count();
+            missing += usize::from(self.buckets.get(at).is_none_or(|ours| ours.index != theirs.index));
+        }
+        // From the end, so that nothing is overwritten that is still to be moved.
+        let mut from = self.buckets.len();
+        let mut to = from + missing;
+        self.buckets.reserve_exact(missing);
+        self.buckets.resize(to, Bucket { index: 0, count: 0 });
+        for theirs in other.buckets.iter().rev() {
+            while from > 0 && self.buckets[from - 1].index > theirs.index {
+                (from, to) = (from - 1, to - 1);
+                self.buckets[to] = self.buckets[from];
+            }
+            let mut bucket = *theirs;
+            if from > 0 && self.buckets[from - 1].index == theirs.index {
+                from -= 1;
+                bucket.count += self.buckets[from].count;
+            }
+            to -= 1;
+            self.buckets[to] = bucket;
+        }
+    }
+
+    /// Adds all of `other` but its buckets.
+    pub(super) fn merge_beside_buckets(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
         self.count += other.count;
         self.sum += other.sum;
         self.saturated += other.saturated;
-        let mut missing = Vec::new();
-        let mut at = 0;
-        for &(value, count) in &other.buckets {
-            while self.buckets.get(at).is_some_and(|&(known, _)| known < value) {
-                at += 1;
-            }
-            match self.buckets.get_mut(at) {
-                Some(bucket) if bucket.0 == value => bucket.1 += count,
-                _ => missing.push((value, count)),
-            }
-        }
-        if !missing.is_empty() {
-            self.buckets.extend(missing);
-            // Two ascending runs, which this sort finds and merges in one pass.
-            self.buckets.sort_by_key(|&(value, _)| value);
-        }
+    }
+
+    /// With these buckets instead of its own.
+    pub(super) fn with_buckets(self, buckets: Vec<Bucket>) -> Self {
+        Self::from_parts(buckets, self.count, self.min, self.max, self.sum, self.saturated)
+    }
+
+    pub(super) fn counted(&self) -> &[Bucket] {
+        &self.buckets
     }
 
     /// How many durations.
@@ -180,18 +213,18 @@ impl Distribution {
 
     /// Highest value of each bucket in µs, and its count: ascending.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
-        self.buckets.iter().map(|&(value, count)| (u64::from(value), count))
+        self.buckets.iter().map(|bucket| (bucket.top(), bucket.count))
     }
 
     /// The duration of that rank (from 1), in µs: the top of its bucket, but never outside the exact minimum
     /// and maximum. A rank beyond the last gives the maximum; without samples, 0.
     pub fn value_at_rank(&self, rank: u64) -> u64 {
         let mut below = 0;
-        let bucket = self.buckets.iter().find(|&&(_, count)| {
-            below += count;
+        let bucket = self.buckets.iter().find(|bucket| {
+            below += bucket.count;
             below >= rank
         });
-        let value = bucket.or(self.buckets.last()).map_or(0, |&(value, _)| u64::from(value));
+        let value = bucket.or(self.buckets.last()).map_or(0, |bucket| bucket.top());
         value.clamp(to_us(self.min), to_us(self.max))
     }
 
@@ -207,13 +240,12 @@ impl Distribution {
             return self.count;
         }
         let us = nanos / MICROSECOND;
-        self.buckets.iter().take_while(|&&(value, _)| u64::from(value) <= us).map(|&(_, count)| count).sum()
+        self.buckets.iter().take_while(|bucket| bucket.top() <= us).map(|bucket| bucket.count).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::Histogram;
     use proptest::prelude::*;
 
     use super::*;
@@ -251,12 +283,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn buckets_are_those_of_hdrhistogram(us in prop_oneof![0u64..10_000, 0u64..=VALUE_US_MAX]) {
-            let reference = Histogram::<u32>::new_with_bounds(1, VALUE_US_MAX, 3).expect("valid bounds");
-            prop_assert_eq!(u64::from(bucket_top(us)), reference.highest_equivalent(us));
-        }
-
         #[test]
         fn merging_equals_recording_everything_in_one(
             left in prop::collection::vec(0u64..5_000_000_000, 0..80),

@@ -8,9 +8,11 @@
 //! Sample -> Recorder (dense histograms, one thread) -> Snapshot (sparse) -> Totals (run, recent window, blocks)
 //! ```
 
+pub(crate) mod buckets;
 mod connections;
 mod course;
 mod custom;
+mod dense;
 mod distribution;
 mod errors;
 mod exemplar;

@@ -1,10 +1,10 @@
-//! The dense histogram a worker records into, and what it must know to hand it over quickly.
-
-use hdrhistogram::Histogram;
+//! The histogram a worker records one figure of one row into, between two takes.
 
 use super::{
     Distribution,
-    distribution::{VALUE_US_MAX, to_us},
+    buckets::{self, VALUE_US_MAX},
+    dense::Dense,
+    distribution::to_us,
 };
 use crate::clock::Nanos;
 
@@ -15,10 +15,7 @@ const IDLE_TAKES_MAX: u8 = 5;
 /// Durations since the last take.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    dense: Option<Box<Histogram<u32>>>,
-    /// The values that were first in their buckets: visiting 23 000 counters for the few hundred in use would
-    /// take the worker longer than all records of a quiet second.
-    touched: Vec<u32>,
+    dense: Option<Dense<u32>>,
     count: u64,
     min: Nanos,
     max: Nanos,
@@ -31,13 +28,8 @@ impl Tally {
     #[inline]
     pub(super) fn record(&mut self, nanos: Nanos) {
         let us = to_us(nanos);
-        // An hour in µs fits.
-        let kept = us.min(VALUE_US_MAX) as u32;
-        let dense = self.dense.get_or_insert_with(new_dense);
-        if dense.count_at(u64::from(kept)) == 0 {
-            self.touched.push(kept);
-        }
-        dense.saturating_record(u64::from(kept));
+        // A billion in a bucket between two takes: no machine is so fast.
+        self.dense.get_or_insert_with(Dense::new).add(buckets::index(us), 1);
         self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
         self.max = self.max.max(nanos);
         self.count += 1;
@@ -56,22 +48,10 @@ impl Tally {
             return Distribution::default();
         }
         self.idle_takes = 0;
-        self.touched.sort_unstable();
-        let buckets = self
-            .touched
-            .drain(..)
-            // The top of the last bucket is an hour and a bucket: it fits.
-            .map(|us| (dense.highest_equivalent(u64::from(us)) as u32, u64::from(dense.count_at(u64::from(us)))))
-            .collect();
-        dense.reset();
-        let taken = Distribution::from_parts(buckets, self.count, self.min, self.max, self.sum, self.saturated);
+        let taken = Distribution::from_parts(dense.take(), self.count, self.min, self.max, self.sum, self.saturated);
         (self.count, self.min, self.max, self.sum, self.saturated) = (0, 0, 0, 0, 0);
         taken
     }
-}
-
-fn new_dense() -> Box<Histogram<u32>> {
-    Box::new(Histogram::new_with_bounds(1, VALUE_US_MAX, 3).expect("1 µs to 1 h with three digits is valid"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::{
     sync::LazyLock,
 };
 
-use super::{Course, Distribution, Level, PhaseFigures, SeriesFigures, SeriesKey, Snapshot, course::Courses};
+use super::{
+    Course, Distribution, Level, PhaseFigures, SeriesFigures, SeriesKey, Snapshot, course::Courses, dense::Sum,
+};
 
 /// Seconds that can be asked for with [`Totals::window`], unless told otherwise.
 const RECENT_SECONDS: usize = 60;
@@ -72,8 +74,10 @@ pub struct Share {
 }
 
 impl Block {
-    fn of(series: &SeriesFigures) -> Self {
-        Self { ok: series.ok.response.clone(), censored: series.censored_count(), failed: series.failed() }
+    fn add(&mut self, series: &SeriesFigures) {
+        self.ok.merge(&series.ok.response);
+        self.censored += series.censored_count();
+        self.failed += series.failed();
     }
 
     fn merge(&mut self, other: &Self) {
@@ -207,9 +211,15 @@ impl Totals {
         let Some(totals) = self.phases.get(&phase) else { return Vec::new() };
         let seconds = totals.block_seconds;
         let mut all: Vec<Stretch> = Vec::with_capacity(totals.blocks.len());
+        let mut sum = Sum::new();
         for (&number, rows) in &totals.blocks {
             let mut block = Block::default();
-            rows.iter().filter(|(key, _)| select(key)).for_each(|(_, of_row)| block.merge(of_row));
+            for (_, of_row) in rows.iter().filter(|(key, _)| select(key)) {
+                sum.add(&of_row.ok);
+                block.censored += of_row.censored;
+                block.failed += of_row.failed;
+            }
+            block.ok = sum.take();
             if block.ok.is_empty() && block.failed == 0 {
                 continue;
             }
@@ -275,7 +285,7 @@ impl PhaseTotals {
         if !figures.series.is_empty() {
             let block = self.blocks.entry(second / self.block_seconds).or_default();
             for (key, series) in &figures.series {
-                block.entry(key.clone()).or_default().merge(&Block::of(series));
+                block.entry(key.clone()).or_default().add(series);
             }
         }
         self.courses.add(second / self.block_seconds, &figures);

@@ -2,28 +2,25 @@
 //!
 //! The layout is that of `org.HdrHistogram`: cookie, length of the payload, offset, significant digits, lowest and
 //! highest trackable value, ratio; then counts from value 0 up as ZigZag LEB128, where a negative number is a run of
-//! zeros. Written here rather than by `hdrhistogram`, which serialises dense histograms: a second of one row has a few
-//! hundred of 23 000 counters in use, and a report of an hour reads hundreds of thousands of them. The tests hold it
-//! against that crate.
+//! zeros. Of run files it is written here rather than by `hdrhistogram`, which serialises dense histograms: a second of
+//! one row has a few hundred of 23 000 counters in use, and a report of an hour reads hundreds of thousands of them. The
+//! tests hold it against that crate.
 
 use std::io::{Read, Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
+use crate::measure::buckets;
+
 const COOKIE: u32 = 0x1c84_9313;
 const COMPRESSED_COOKIE: u32 = 0x1c84_9314;
 const DIGITS: u32 = 3;
 const LOWEST: u64 = 1;
-/// One hour in microseconds.
-const HIGHEST: u64 = 3_600_000_000;
+const HIGHEST: u64 = buckets::VALUE_US_MAX;
 const HEADER_BYTES: usize = 40;
 /// 23 552 counters of at most nine bytes each.
 const ENCODED_BYTES_MAX: u64 = 256 * 1_024;
-/// Buckets double their width beyond twice as many values.
-const HALF: u64 = 1_024;
-/// Counters of a histogram from 1 µs to 1 h with three digits.
-const COUNTERS: u64 = 23_552;
 
 /// Buckets as [`Distribution::buckets`](crate::measure::Distribution::buckets) gives them: the highest value of
 /// each in µs and its count, ascending.
@@ -31,7 +28,7 @@ pub(super) fn encode(buckets: impl Iterator<Item = (u64, u64)>) -> String {
     let mut payload = Vec::new();
     let mut next = 0;
     for (top, count) in buckets {
-        let index = index_of(top);
+        let index = u64::from(buckets::index(top));
         if index > next {
             put_varint(&mut payload, -((index - next) as i64));
         }
@@ -84,9 +81,10 @@ pub(super) fn decode(text: &str) -> Result<Vec<(u64, u64)>, &'static str> {
     while !rest.is_empty() {
         let value = take_varint(&mut rest).ok_or("a histogram ends within a number")?;
         let end = if value < 0 { index.checked_add(value.unsigned_abs()) } else { Some(index + 1) };
-        let end = end.filter(|&end| end <= COUNTERS).ok_or("a histogram has too many counters")?;
+        let end = end.filter(|&end| end <= buckets::COUNT as u64).ok_or("a histogram has too many counters")?;
         if value > 0 {
-            buckets.push((top_of(index), value as u64));
+            // Below `COUNT`, so it fits.
+            buckets.push((buckets::top(index as u16), value as u64));
         }
         index = end;
     }
@@ -95,21 +93,6 @@ pub(super) fn decode(text: &str) -> Result<Vec<(u64, u64)>, &'static str> {
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-/// The counter that a value falls into.
-fn index_of(us: u64) -> u64 {
-    let shift = us.max(1).ilog2().saturating_sub(10);
-    ((u64::from(shift) + 1) * HALF + (us >> shift)) - HALF
-}
-
-/// The highest value of a counter.
-fn top_of(index: u64) -> u64 {
-    if index < 2 * HALF {
-        return index;
-    }
-    let shift = index / HALF - 1;
-    (((index % HALF + HALF) + 1) << shift) - 1
 }
 
 /// ZigZag, then seven bits a byte; the ninth byte holds eight.
@@ -201,16 +184,6 @@ mod tests {
             let at = flip % bytes.len();
             bytes[at] ^= 1 << bit;
             let _ = decode(&STANDARD.encode(bytes));
-        }
-    }
-
-    #[test]
-    fn counters_are_those_of_hdrhistogram() {
-        let theirs = Histogram::<u32>::new_with_bounds(LOWEST, HIGHEST, 3).expect("valid");
-        assert_eq!(theirs.distinct_values() as u64, COUNTERS);
-        assert!(index_of(HIGHEST) < COUNTERS);
-        for index in 0..COUNTERS {
-            assert_eq!(index_of(top_of(index)), index);
         }
     }
 }
