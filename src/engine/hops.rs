@@ -34,7 +34,7 @@ impl<T: Transport> Worker<T> {
         name: NameId,
         vu: &Vu<T>,
         planned: Nanos,
-        exchange: Exchange<'_>,
+        exchange: &Exchange<'_>,
         redirects: u32,
     ) -> Outcome {
         // What the request has of its own stays with it; what the jar gave may change with each answer.
@@ -58,7 +58,7 @@ impl<T: Transport> Worker<T> {
         ledger: u16,
         name: NameId,
         vu: &Vu<T>,
-        exchange: Exchange<'_>,
+        exchange: &Exchange<'_>,
         mut following: Following,
         first: Outcome,
     ) -> Outcome {
@@ -99,15 +99,15 @@ impl<T: Transport> Worker<T> {
                     }
                     let scope = following.jar.then(|| CookieScope::of(&url)).flatten();
                     next.set_cookies(&self.cookies(&following, scope.as_ref(), vu, &next.wire));
-                    let exchange = Exchange {
+                    let next_exchange = Exchange {
                         target,
                         wire: &next.wire,
                         body_at: next.body_at,
                         is_head: exchange.is_head && next.wire.starts_with(b"HEAD "),
                         timeout: deadline.saturating_sub(self.host.now()),
-                        ..exchange
+                        ..*exchange
                     };
-                    outcome = self.exchange(ledger, name, vu, start, exchange).await;
+                    outcome = self.exchange(ledger, name, vu, start, &next_exchange).await;
                     if let Some(scope) = scope.filter(|_| usize::from(target.0) >= self.scopes.len()) {
                         self.keep_cookies_in(&scope, ledger, &vu.user, &next.wire, &outcome);
                     }

@@ -61,6 +61,12 @@ impl Host {
         self.clock.now()
     }
 
+    /// As [`Self::now`], read already; see [`Clock::recent`].
+    #[inline]
+    pub fn recent(&self) -> Nanos {
+        self.clock.recent()
+    }
+
     /// Waits until a planned time.
     pub fn sleep_until(&self, deadline: Nanos) -> Sleep {
         self.timer.sleep_until(deadline)

@@ -141,7 +141,8 @@ impl<T: Transport> Worker<T> {
                 }
                 let (result, after) = self.conclude(ledger, vu, mishap, &end);
                 vu.user.forget();
-                let ended = self.host.now();
+                // Read when the script gave the floor back.
+                let ended = self.host.recent();
                 self.recorder.borrow_mut().record(&Sample {
                     phase: ledger,
                     name,
@@ -283,7 +284,7 @@ impl<T: Transport> Worker<T> {
         };
         if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
             (exchange.wire, exchange.body_at) = (wire, body_at);
-            return Ok(self.run_rendered(ledger, vu, work, prepared, exchange).await);
+            return Ok(self.run_rendered(ledger, vu, work, prepared, &exchange).await);
         }
         let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
         let written = vu
@@ -293,7 +294,7 @@ impl<T: Transport> Worker<T> {
         let result = match written {
             Ok(body_at) => {
                 (exchange.wire, exchange.body_at) = (&wire, body_at);
-                Ok(self.run_rendered(ledger, vu, work, prepared, exchange).await)
+                Ok(self.run_rendered(ledger, vu, work, prepared, &exchange).await)
             }
             Err(error) => Err(error),
         };
@@ -307,7 +308,7 @@ impl<T: Transport> Worker<T> {
         vu: &Vu<T>,
         work: &Work,
         prepared: &Prepared,
-        exchange: Exchange<'_>,
+        exchange: &Exchange<'_>,
     ) -> (IterationResult, Nanos) {
         let compiled = &prepared.compiled;
         let outcome = self.request(ledger, prepared.name, vu, work.planned, exchange, compiled.redirects).await;
@@ -343,12 +344,12 @@ impl<T: Transport> Worker<T> {
         name: NameId,
         vu: &Vu<T>,
         planned: Nanos,
-        exchange: Exchange<'_>,
+        exchange: &Exchange<'_>,
     ) -> Outcome {
         let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
-        let outcome = self.transport.exchange(&vu.session, exchange).await;
+        let outcome = self.transport.exchange(&vu.session, *exchange).await;
         unfinished.finished = true;
-        self.note_exchange(ledger, name, vu, &exchange, &outcome);
+        self.note_exchange(ledger, name, vu, exchange, &outcome);
         outcome
     }
 
@@ -492,7 +493,7 @@ impl<T: Transport> Worker<T> {
                 }
                 Step::Send(request) => {
                     // On the heap: in a pause, a user holds no room for a request.
-                    let sent = Box::pin(self.send(ledger, vu, planned, *request)).await;
+                    let sent = Box::pin(self.send(ledger, vu, planned, request)).await;
                     planned = sent.reply.stamps.end;
                     vu.user.remember(&sent.reply);
                     answer = Answer::Response(sent.reply.clone());
@@ -530,14 +531,15 @@ impl<T: Transport> Worker<T> {
         at_once: usize,
     ) -> Vec<Pending> {
         let numbered = requests.into_iter().enumerate();
-        let all = numbered.map(|(at, request)| async move { (at, self.send(ledger, vu, planned, request).await) });
+        let all =
+            numbered.map(|(at, request)| async move { (at, self.send(ledger, vu, planned, Box::new(request)).await) });
         // Not in order, or a slow one at the head would keep the places of those behind it.
         let mut sent: Vec<_> = stream::iter(all).buffer_unordered(at_once.max(1)).collect().await;
         sent.sort_unstable_by_key(|(at, _)| *at);
         sent.into_iter().map(|(_, pending)| pending).collect()
     }
 
-    async fn send(&self, ledger: u16, vu: &Vu<T>, planned: Nanos, request: Request) -> Pending {
+    async fn send(&self, ledger: u16, vu: &Vu<T>, planned: Nanos, mut request: Box<Request>) -> Pending {
         let name = request.name;
         let body_bytes_max = self.plan.targets[usize::from(request.target.0)].body_bytes_max;
         let exchange = Exchange {
@@ -551,11 +553,11 @@ impl<T: Transport> Worker<T> {
             version: request.version,
         };
         let follow = if request.no_redirect { 0 } else { self.plan.targets[usize::from(request.target.0)].redirects };
-        let outcome = self.request(ledger, name, vu, planned, exchange, follow).await;
+        let outcome = self.request(ledger, name, vu, planned, &exchange, follow).await;
         let bytes = (outcome.bytes_sent, outcome.bytes_received);
         let sent = Sent {
             target: request.target,
-            wire: self.buffers.lend(request.wire),
+            wire: self.buffers.lend(std::mem::take(&mut request.wire)),
             body_at: request.body_at,
             redirects: follow,
         };

@@ -228,18 +228,17 @@ pub async fn drive(timer: Timer) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
 
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::clock::MILLISECOND;
+    use crate::clock::{MILLISECOND, Origin};
 
     #[tokio::test]
     async fn sleepers_wake_in_the_order_of_their_deadlines_and_not_before() {
         LocalSet::new()
             .run_until(async {
-                let timer = Timer::new(Clock::real(Instant::now()));
+                let timer = Timer::new(Clock::real(Origin::now()));
                 let driver = tokio::task::spawn_local(drive(timer.clone()));
                 let order = Rc::new(RefCell::new(Vec::new()));
                 let tasks: Vec<_> = [7, 3, 5, 3, 1]

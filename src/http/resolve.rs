@@ -116,7 +116,6 @@ impl Resolver {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
 
     use super::*;
 
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_exist_is_a_dns_failure_that_is_remembered() {
-        let clock = Clock::real(Instant::now());
+        let clock = Clock::real(crate::clock::Origin::now());
         let resolver = Resolver::new("shop.invalid", 80, &[]);
         block_on(async {
             let first = resolver.addresses(&clock).await.expect_err("`.invalid` never resolves");

@@ -7,12 +7,12 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Control, probe::Prepared, usage};
 use crate::{
-    clock::{Clock, Nanos},
+    clock::{Clock, Nanos, Origin},
     http::AddressGuard,
     measure::{Metric, Observation},
     plan::{Meter, Target, Watch, Watched},
@@ -65,7 +65,7 @@ impl Sampler {
         targets: &[Target],
         pids: &[u32],
         guard: &AddressGuard,
-        origin: Instant,
+        origin: Origin,
     ) -> Result<Self, String> {
         let mut looks = Vec::new();
         for (index, watch) in (0u16..).zip(watches) {

@@ -1,6 +1,6 @@
 //! The link against small scripted servers on loopback.
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::net::Ipv4Addr;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Login, RedisLink, Scratch};
 use crate::{
-    clock::{Clock, MILLISECOND, SECOND},
+    clock::{Clock, MILLISECOND, Origin, SECOND},
     http::{AddressGuard, Endpoint},
     protocol::{BufferPool, ErrorKind, Exchange, HttpVersion, Keep, Link, Outcome, TargetId, status_text},
 };
@@ -41,7 +41,7 @@ async fn server<F: Future<Output = ()> + Send + 'static>(
 }
 
 fn link(endpoint: Endpoint, login: Login) -> RedisLink {
-    let clock = Clock::real(Instant::now());
+    let clock = Clock::real(Origin::now());
     RedisLink::new(clock, AddressGuard::default(), endpoint, login, Scratch::new(BufferPool::default()))
 }
 

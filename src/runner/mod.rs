@@ -34,7 +34,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 pub use ab::{AbOptions, ab};
@@ -67,7 +67,7 @@ use self::{
     watching::{Watching, note_end},
 };
 use crate::{
-    clock::{Clock, Nanos},
+    clock::{Clock, Nanos, Origin},
     http::{AddressGuard, Reach, descriptor_limit, reach},
     judge::{self, ExitCode, Watch},
     measure::Totals,
@@ -199,7 +199,7 @@ fn run_then<R>(options: &RunOptions, read: impl FnOnce(&[judge::PhaseView<'_>]) 
     }
     let seed = options.seed.unwrap_or_else(random_seed);
     let whole = options.segment.unwrap_or(Segment::WHOLE);
-    let origin = Instant::now();
+    let origin = Origin::now();
     let epoch_ms = epoch_ms(SystemTime::now());
     let assignments = (0..workers).map(|index| Assignment {
         index,

@@ -1,15 +1,11 @@
 //! What can be known to fail is tried before the run.
 
-use std::{
-    collections::HashSet,
-    net::ToSocketAddrs,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, net::ToSocketAddrs, time::Duration};
 
 use super::counters::Counters;
 use super::endpoints::links;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Origin},
     engine::outline::groups,
     http::{AddressGuard, Endpoint, HttpTransport, local_ports, raise_descriptor_limit},
     plan::{Load, PhaseId, Plan, Protocol, Start, Target},
@@ -161,7 +157,7 @@ fn open(plan: &Plan, target: TargetId, endpoints: &[Endpoint], guard: &AddressGu
         .enable_all()
         .build()
         .map_err(|error| format!("failed to start a runtime: {error}"))?;
-    let clock = Clock::real(Instant::now());
+    let clock = Clock::real(Origin::now());
     let in_time = |endpoint: &Endpoint| Endpoint { connect_timeout: PATIENCE, ..endpoint.clone() };
     let endpoints: Vec<Endpoint> = endpoints.iter().map(in_time).collect();
     let links = links(plan, &endpoints, &clock, guard, &BufferPool::default());

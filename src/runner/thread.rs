@@ -1,7 +1,7 @@
 //! One worker's thread: its own runtime, script, connections and recorder, and the loop that does what the
 //! runner says.
 
-use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
 
 use super::endpoints::{endpoints, links};
 use crate::{
-    clock::{Clock, MILLISECOND, Nanos, SECOND},
+    clock::{Clock, MILLISECOND, Nanos, Origin, SECOND},
     engine::{Event, PhaseEnd, Worker, WorkerParts, flow::Call, host::Host, timer},
     http::{AddressGuard, HttpTransport},
     measure::{Recorder, Snapshot},
@@ -88,7 +88,7 @@ pub(super) struct Assignment {
     pub(super) options: LoadOptions,
     pub(super) segment: Segment,
     pub(super) seed: u64,
-    pub(super) origin: Instant,
+    pub(super) origin: Origin,
     pub(super) epoch_ms: u64,
     pub(super) guard: AddressGuard,
     /// Nothing is recorded.

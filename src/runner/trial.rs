@@ -1,11 +1,6 @@
 //! `loadr try`: one iteration of each entry, with a run's own worker, on one virtual user.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    rc::Rc,
-    time::{Instant, SystemTime},
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::SystemTime};
 
 use super::{
     NotRun, ScriptOptions,
@@ -17,7 +12,7 @@ use super::{
     thread::{self, Assignment},
 };
 use crate::{
-    clock::{Clock, Nanos},
+    clock::{Clock, Nanos, Origin},
     engine::{Aside, Event, Trial as Trying, Worker, flow::Call, host::Host, timer},
     http::{AddressGuard, HttpTransport},
     judge::ExitCode,
@@ -80,7 +75,7 @@ pub fn try_out(options: &TrialOptions) -> Result<Trial, NotRun> {
         options: load,
         segment: Segment::WHOLE,
         seed: options.seed.unwrap_or_else(random_seed),
-        origin: Instant::now(),
+        origin: Origin::now(),
         epoch_ms: super::epoch_ms(SystemTime::now()),
         guard,
         is_muted: false,

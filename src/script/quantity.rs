@@ -17,7 +17,6 @@ pub struct Pace(pub Rate);
 
 /// Registers the arithmetic of durations; their units are words.
 pub(super) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Span>("Duration").register_type_with_name::<Pace>("Rate");
     arithmetic(engine);
     text(engine);
 }

@@ -1,6 +1,6 @@
 //! Any bytes as what a server says, over a connection of its own.
 
-use std::{cell::OnceCell, time::Instant};
+use std::cell::OnceCell;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +11,7 @@ use tokio::{
 
 use super::BODY_BYTES_MAX;
 use crate::{
-    clock::{Clock, SECOND},
+    clock::{Clock, Origin, SECOND},
     http::{AddressGuard, Endpoint, HttpTransport},
     protocol::{ErrorKind, Exchange, HttpVersion, Keep, Outcome, TargetId, Transport},
 };
@@ -76,7 +76,7 @@ impl World {
         let port = listener.local_addr().expect("an address").port();
         let endpoint = |version| Endpoint { version: Some(version), ..Endpoint::new("127.0.0.1", port) };
         let targets = vec![endpoint(HttpVersion::Http1), endpoint(HttpVersion::Http2)];
-        let transport = HttpTransport::new(Clock::real(Instant::now()), targets, AddressGuard::default());
+        let transport = HttpTransport::new(Clock::real(Origin::now()), targets, AddressGuard::default());
         Self { runtime, listener, transport }
     }
 

@@ -101,7 +101,7 @@ async fn exchanges_that_may_not_or_cannot_start_say_why() {
         ..Endpoint::new("shop.example", 80)
     };
     let targets = vec![public, Endpoint::new("shop.invalid", 80)];
-    let transport = HttpTransport::new(Clock::real(Instant::now()), targets, AddressGuard::default());
+    let transport = HttpTransport::new(Clock::real(Origin::now()), targets, AddressGuard::default());
     let session = transport.session();
     for (target, expected) in [(0, ErrorKind::TargetDenied), (1, ErrorKind::Dns), (2, ErrorKind::TargetDenied)] {
         let outcome = transport.exchange(&session, Exchange { target: TargetId(target), ..get() }).await;

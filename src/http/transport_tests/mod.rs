@@ -11,7 +11,7 @@ mod sharing;
 use std::{
     future::Future,
     net::{IpAddr, Ipv4Addr},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{AddressGuard, Endpoint, HttpTransport, Session};
 use crate::{
-    clock::{Clock, MILLISECOND, Nanos, SECOND},
+    clock::{Clock, MILLISECOND, Nanos, Origin, SECOND},
     protocol::{ErrorKind, Exchange, Keep, Outcome, TargetId, Transport},
 };
 
@@ -44,7 +44,7 @@ pub fn get() -> Exchange<'static> {
 }
 
 pub fn transport_to(endpoint: Endpoint) -> HttpTransport {
-    HttpTransport::new(Clock::real(Instant::now()), vec![endpoint], AddressGuard::default())
+    HttpTransport::new(Clock::real(Origin::now()), vec![endpoint], AddressGuard::default())
 }
 
 /// A server that does what `script` says; its task is awaited at the end of a test, which passes its panics on.

@@ -52,7 +52,8 @@ async fn who_waits_too_long_for_a_connection_times_out() {
 #[tokio::test]
 async fn redirects_lead_to_targets_to_this_machine_and_nowhere_else() {
     let targets = vec![Endpoint::new("shop.example", 80), Endpoint::new("127.0.0.1", 8080)];
-    let transport = HttpTransport::new(Clock::real(Instant::now()), targets, AddressGuard::new(["cdn.example"]));
+    let transport =
+        HttpTransport::new(Clock::real(crate::clock::Origin::now()), targets, AddressGuard::new(["cdn.example"]));
     let to = |secure, host, port| transport.elsewhere(TargetId(0), &Origin { secure, host, port });
     assert_eq!(to(false, "SHOP.example", 80), Ok(TargetId(0)));
     assert_eq!(to(false, "127.0.0.1", 8080), Ok(TargetId(1)));

@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     ptr::NonNull,
     rc::Rc,
-    time::{Duration, Instant},
 };
 
 use corosensei::Yielder;
@@ -23,7 +22,7 @@ use crate::{
 };
 
 /// A script that runs this long without asking for anything is ended: its worker does nothing else meanwhile.
-pub(super) const SPIN_MAX: Duration = Duration::from_secs(1);
+pub(super) const SPIN_MAX: Nanos = clock::SECOND;
 /// What calls and expressions of a script may take of its stack; the rest is for values.
 const CALLS_BYTES: usize = 2 << 20;
 /// A pause in which it is worth giving back what a stack does not need.
@@ -52,7 +51,7 @@ thread_local! {
     static FLOOR: Cell<usize> = const { Cell::new(0) };
     static LOWEST: Cell<usize> = const { Cell::new(usize::MAX) };
     /// When the running script was first seen to have used up a stride of operations since it got the floor.
-    static BUSY_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static BUSY_SINCE: Cell<Option<Nanos>> = const { Cell::new(None) };
     /// What scripts took of this thread so far.
     static SPENT: Cell<Spent> = const { Cell::new(Spent { total: 0, longest: 0 }) };
 }
@@ -108,16 +107,17 @@ impl Ambient {
         self.yielder.set(Some(NonNull::from(yielder)));
     }
 
-    /// Gives it the floor while `work` runs.
+    /// Gives it the floor while `work` runs, from the time that was read last on this thread: whoever resumes a script has
+    /// just read it. Its end is read again.
     pub(super) fn enter<R>(self: &Rc<Self>, work: impl FnOnce() -> R) -> R {
         /// Gives the floor back, also when the work panics.
-        struct Restore(Option<Rc<Ambient>>, Instant);
+        struct Restore(Option<Rc<Ambient>>, Nanos);
         impl Drop for Restore {
             fn drop(&mut self) {
                 let before = self.0.take();
                 // What runs within another is a part of that.
                 if before.is_none() {
-                    let took = Nanos::try_from(self.1.elapsed().as_nanos()).unwrap_or(Nanos::MAX);
+                    let took = clock::read() - self.1;
                     let spent = SPENT.get();
                     SPENT.set(Spent { total: spent.total + took, longest: spent.longest.max(took) });
                 }
@@ -131,7 +131,7 @@ impl Ambient {
             }
         }
         BUSY_SINCE.set(None);
-        let restore = Restore(CURRENT.replace(Some(self.clone())), Instant::now());
+        let restore = Restore(CURRENT.replace(Some(self.clone())), clock::recent());
         FLOOR.set(self.floor);
         LOWEST.set(self.lowest.get());
         let result = work();
@@ -183,7 +183,7 @@ pub(super) fn limit(engine: &mut Engine) {
             }
         }
         if operations % CLOCK_STRIDE == 0 {
-            let now = Instant::now();
+            let now = clock::read();
             match BUSY_SINCE.get() {
                 None => BUSY_SINCE.set(Some(now)),
                 Some(since) if now - since > SPIN_MAX => return Some(Dynamic::from(TOO_LONG)),

@@ -255,11 +255,9 @@ pub(in crate::script) const EVENTS_WORDS: &[Word] = &[
     ),
 ];
 
-/// Registers what is no word: the types, and their texts.
+/// Registers what is no word: the texts of the types.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_type_with_name::<WebSocket>("WebSocket")
         .register_fn("to_string", |_: &mut WebSocket| "websocket")
-        .register_type_with_name::<Events>("Events")
         .register_fn("to_string", |_: &mut Events| "events");
 }

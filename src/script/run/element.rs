@@ -159,9 +159,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
     }),
 ];
 
-/// Registers what is no word: the type, and its text.
+/// Registers what is no word: the text of the type.
 pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Element>("Element")
-        .register_fn("to_string", |this: &mut Element| this.ask(|element| element.html()));
+    engine.register_fn("to_string", |this: &mut Element| this.ask(|element| element.html()));
 }

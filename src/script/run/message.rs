@@ -279,11 +279,9 @@ pub(in crate::script) const EVENT_WORDS: &[Word] = &[
     ),
 ];
 
-/// Registers what is no word: the types, and their texts.
+/// Registers what is no word: the texts of the types.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_type_with_name::<Message>("Message")
         .register_fn("to_string", |it: &mut Message| it.0.shown("message"))
-        .register_type_with_name::<Event>("Event")
         .register_fn("to_string", |it: &mut Event| it.0.shown("event"));
 }

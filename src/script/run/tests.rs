@@ -1,6 +1,6 @@
 //! Scripts as flows of the engine: what they ask for, what they get, and how they end.
 
-use std::{cell::RefCell, rc::Rc, time::Instant};
+use std::{cell::RefCell, rc::Rc};
 
 use super::*;
 use crate::{
@@ -37,7 +37,7 @@ impl Stage {
         let options = LoadOptions { env: vec![("TOKEN".into(), "tops3cret".into())], ..LoadOptions::default() };
         let loaded = load_source("test.rhai", text, &options).unwrap_or_else(|error| panic!("{}", error.render(false)));
         let recorder = Rc::new(RefCell::new(Recorder::new()));
-        let clock = Clock::real(Instant::now());
+        let clock = Clock::real(crate::clock::Origin::now());
         let runtime = Runtime::new(loaded, clock, recorder.clone(), BufferPool::default(), 1_000);
         Self { runtime, recorder, user: User::new(3, 42) }
     }

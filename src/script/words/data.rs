@@ -324,7 +324,6 @@ fn property(state: &ScriptState, row: &Row, name: &str, ctx: &NativeCallContext<
 }
 
 pub(super) fn register_type(engine: &mut Engine, state: &Rc<ScriptState>) {
-    engine.register_type_with_name::<DataHandle>("DataSet").register_type_with_name::<Row>("Row");
     let shared = state.clone();
     engine.register_indexer_get(move |ctx: NativeCallContext<'_>, row: &mut Row, name: ImmutableString| {
         property(&shared, row, &name, &ctx)

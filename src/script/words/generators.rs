@@ -373,7 +373,6 @@ pub(in crate::script) fn shown(
 }
 
 pub(super) fn register_type(engine: &mut Engine, state: &Rc<ScriptState>) {
-    engine.register_type_with_name::<GeneratorHandle>("Generator");
     let state = state.clone();
     engine.register_fn("to_string", move |ctx: NativeCallContext<'_>, handle: &mut GeneratorHandle| {
         shown(&state, handle.0, &ctx)

@@ -33,7 +33,7 @@ mod word;
 
 use std::{any::TypeId, cell::Cell, rc::Rc};
 
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Module};
 
 pub use self::{
     subject::{Guide, SUBJECTS, Subject, guide_to, words},
@@ -122,21 +122,7 @@ fn type_id(receiver: Receiver) -> Option<TypeId> {
 
 /// Registers every word in an engine.
 pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
-    engine
-        .register_type_with_name::<phase::PhaseHandle>("Phase")
-        .register_type_with_name::<target::TargetHandle>("Target")
-        .register_type_with_name::<request::Request>("Request")
-        .register_type_with_name::<request::Extract>("Extract")
-        .register_type_with_name::<bodies::Bytes>("bytes")
-        .register_type_with_name::<bodies::FilePart>("FilePart")
-        .register_type_with_name::<meter::MeterHandle>("Meter")
-        .register_type_with_name::<mix::MixHandle>("Mix")
-        .register_type_with_name::<mix::FlowHandle>("Flow")
-        .register_type_with_name::<aims::ScoreHandle>("Score")
-        .register_type_with_name::<watch::SourceHandle>("Source")
-        .register_type_with_name::<process::ProcessHandle>("Process")
-        .register_type_with_name::<Poison>(POISON)
-        .register_type_with_name::<super::explain::Thrown>("Error");
+    name_types(engine);
     engine.register_fn("to_string", |thrown: &mut super::explain::Thrown| -> ImmutableString {
         thrown.0.message.as_str().into()
     });
@@ -154,6 +140,38 @@ pub(super) fn register(engine: &mut Engine, state: &Rc<ScriptState>) {
             Run::Stage(_) | Run::Language => {}
         }
     }
+}
+
+/// Says what types are called, but for those whose methods virtual users call most. With each call of a method Rhai looks
+/// the name of its object's type up, module after module: the engine's own, which comes first, has only those few.
+fn name_types(engine: &mut Engine) {
+    let mut names = Module::new();
+    names
+        .set_custom_type::<Span>("Duration")
+        .set_custom_type::<Pace>("Rate")
+        .set_custom_type::<phase::PhaseHandle>("Phase")
+        .set_custom_type::<target::TargetHandle>("Target")
+        .set_custom_type::<request::Request>("Request")
+        .set_custom_type::<request::Extract>("Extract")
+        .set_custom_type::<bodies::Bytes>("bytes")
+        .set_custom_type::<bodies::FilePart>("FilePart")
+        .set_custom_type::<data::DataHandle>("DataSet")
+        .set_custom_type::<data::Row>("Row")
+        .set_custom_type::<generators::GeneratorHandle>("Generator")
+        .set_custom_type::<meter::MeterHandle>("Meter")
+        .set_custom_type::<mix::MixHandle>("Mix")
+        .set_custom_type::<mix::FlowHandle>("Flow")
+        .set_custom_type::<aims::ScoreHandle>("Score")
+        .set_custom_type::<watch::SourceHandle>("Source")
+        .set_custom_type::<process::ProcessHandle>("Process")
+        .set_custom_type::<run::Element>("Element")
+        .set_custom_type::<run::Message>("Message")
+        .set_custom_type::<run::Event>("Event")
+        .set_custom_type::<run::WebSocket>("WebSocket")
+        .set_custom_type::<run::Events>("Events")
+        .set_custom_type::<Poison>(POISON)
+        .set_custom_type::<super::explain::Thrown>("Error");
+    engine.register_global_module(names.into());
 }
 
 /// Registers what only a virtual user can do.

@@ -1,11 +1,16 @@
 //! The tables against the engine: each word works as its row says, and nothing is without a row.
 
-use std::{any::TypeId, cell::RefCell, collections::BTreeSet, rc::Rc, time::Instant};
+use std::{any::TypeId, cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use rhai::{Engine, FLOAT, INT};
 
 use super::*;
-use crate::{clock::Clock, measure::Recorder, protocol::BufferPool, script::tests::loaded};
+use crate::{
+    clock::{Clock, Origin},
+    measure::Recorder,
+    protocol::BufferPool,
+    script::tests::loaded,
+};
 
 /// A registered function: name, the receiver it takes first (if it takes one), number of further arguments.
 type Entry = (String, Option<Receiver>, usize);
@@ -67,7 +72,7 @@ fn rows(of: impl Fn(&Word) -> bool) -> BTreeSet<Entry> {
 fn registered_by_a_worker() -> BTreeSet<Entry> {
     let text = "target(\"http://h\"); phase(\"p\").run(get(\"/\")).users(1).during(1.s);";
     loaded(text, |loaded| {
-        let clock = Clock::real(Instant::now());
+        let clock = Clock::real(Origin::now());
         let recorder = Rc::new(RefCell::new(Recorder::new()));
         let runtime = run::Runtime::new(loaded, clock, recorder, BufferPool::default(), 0);
         registered(runtime.engine())
