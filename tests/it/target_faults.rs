@@ -205,3 +205,34 @@ fn a_broken_promise_to_keep_a_connection_has_its_own_kind() {
     assert_eq!(row.count("ok") + row.error("stale_connection"), 60, "{ended}");
     assert!(row.count("ok") >= 3, "the first request of a connection is always answered: {ended}");
 }
+
+/// Answers every question of a resolver with SERVFAIL.
+const FAILING_RESOLVER: &str = "import socket\n\
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+    s.bind(('127.0.0.1', 53))\n\
+    print('ready', flush=True)\n\
+    while True:\n    \
+        q, a = s.recvfrom(512)\n    \
+        s.sendto(q[:2] + b'\\x81\\x82' + q[4:6] + bytes(6) + q[12:], a)\n";
+
+#[test]
+fn a_resolver_that_fails_is_no_answer_and_told() {
+    // A network and a resolver of its own; the fifo tells when that answers.
+    let set_up = "ip link set lo up && echo nameserver 127.0.0.1 > resolv && mount --bind resolv /etc/resolv.conf \
+        && mkfifo ready && { python3 failing.py > ready & } && read _ < ready && { \"$0\" \"$@\"; code=$?; kill $!; exit $code; }";
+    let apart = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", set_up];
+    let script = "target(\"http://shop.example:8080\");\n\
+        phase(\"main\").run(get(\"/health\")).users(2).iterations(4);";
+    let program = |more: &[&str]| {
+        let run = Program::run_of(script).file("failing.py", FAILING_RESOLVER).under(apart);
+        run.args(["--allow-target", "shop.example"]).args(more).run()
+    };
+    let before = program(&[]);
+    before.expect(1);
+    assert!(before.stderr.contains("the target shop.example:8080 has no address"), "{before}");
+    let ended = program(&["--no-preflight"]);
+    ended.expect(0);
+    let row = ended.figures().phase("main").row("GET /health");
+    assert_eq!(row.errors(), [("dns", 4)], "{ended}");
+    assert!(ended.stdout.contains("check the host's name and the resolver"), "{ended}");
+}
