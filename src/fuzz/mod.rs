@@ -98,6 +98,23 @@ const CACHE: &[&str] = &[
     "(a b)",
 ];
 
+const EVENTS: &[&str] = &[
+    "data: a\n\n",
+    "data",
+    "event: b\n",
+    "id: 1\n",
+    "retry: 250\n",
+    ": ",
+    "\r\n",
+    "\r",
+    "\n",
+    "\0",
+    "\u{feff}",
+    "  ",
+    "é",
+    "0123456789abcdefghijklmnopqrstuvwxyz",
+];
+
 const FRAME: &[&str] = &[
     // HEADERS that end the stream, with `:status: 200`.
     "\x01\x05\x01\x01\u{8}",
@@ -280,6 +297,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "chunked", run: http::fuzz::chunked, words: HEAD, inputs: 5_000 },
     Target { name: "cookies", run: http::fuzz::cookies, words: COOKIE, inputs: 1_000 },
     Target { name: "exchange", run: http::fuzz::exchange, words: FRAME, inputs: 1_000 },
+    Target { name: "events", run: http::fuzz::events, words: EVENTS, inputs: 5_000 },
     Target { name: "content", run: content::content, words: &["gzip", "\x1f\u{8}\x08"], inputs: 2_000 },
     Target { name: "cache-class", run: engine::fuzz::cache_class, words: CACHE, inputs: 5_000 },
     Target { name: "location", run: engine::fuzz::location, words: URL, inputs: 3_000 },

@@ -87,6 +87,7 @@ targets! {
     chunked "chunked",
     cookies "cookies",
     exchange "exchange",
+    events "events",
     content "content",
     cache_class "cache-class",
     location "location",

@@ -9,3 +9,6 @@ mod inbox;
 mod open;
 mod sse;
 mod websocket;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use sse::{Event, Parser, TooLong};

@@ -2,18 +2,18 @@
 
 /// An event as it was dispatched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Event {
+pub(in crate::http) struct Event {
     /// Its type; `message` where none was given.
-    pub(super) event: String,
+    pub(in crate::http) event: String,
     /// Its lines of data, a line feed between them.
-    pub(super) data: String,
+    pub(in crate::http) data: String,
     /// The last event id at that point.
-    pub(super) id: String,
+    pub(in crate::http) id: String,
 }
 
 /// Reads one stream.
 #[derive(Debug)]
-pub(super) struct Parser {
+pub(in crate::http) struct Parser {
     /// The line under way.
     line: Vec<u8>,
     /// The last line ended with a CR: an LF that follows belongs to it.
@@ -30,11 +30,11 @@ pub(super) struct Parser {
 
 /// A line, or an event's data, is longer than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(in crate::http) struct TooLong;
 
 impl Parser {
     /// A parser at a stream's start. Lines and data beyond `bytes_max` are an error.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(in crate::http) fn new(bytes_max: usize) -> Self {
         Self {
             line: Vec::new(),
             after_cr: false,
@@ -49,7 +49,7 @@ impl Parser {
     }
 
     /// The reconnection time that was asked for last, in milliseconds.
-    pub(super) fn retry_ms(&self) -> Option<u64> {
+    pub(in crate::http) fn retry_ms(&self) -> Option<u64> {
         self.retry_ms
     }
 
@@ -57,7 +57,7 @@ impl Parser {
     ///
     /// # Errors
     /// [`TooLong`]; the stream is of no further use.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut dispatch: impl FnMut(Event)) -> Result<(), TooLong> {
+    pub(in crate::http) fn feed(&mut self, mut bytes: &[u8], mut dispatch: impl FnMut(Event)) -> Result<(), TooLong> {
         while let Some(&first) = bytes.first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
                 bytes = &bytes[1..];

@@ -2,12 +2,14 @@
 
 mod chunked;
 mod cookies;
+mod events;
 mod exchange;
 mod rendered;
 mod response;
 
 pub use chunked::chunked;
 pub use cookies::cookies;
+pub use events::events;
 pub use exchange::exchange;
 pub use rendered::rendered;
 pub use response::response;
