@@ -15,6 +15,13 @@ use crate::{
     protocol::{ErrorKind, Exchange, Failure, Origin, Outcome, Transport},
 };
 
+/// The outcome of an exchange: an error, as it were, if there is a redirect to follow. By value: what is looked at by
+/// reference before a wait keeps its room during it, and each request under way has that.
+#[expect(clippy::result_large_err, reason = "neither is an error")]
+fn last_or_redirect(outcome: Outcome, redirects: u32) -> Result<Outcome, Outcome> {
+    if redirects == 0 || location(&outcome).is_none() { Ok(outcome) } else { Err(outcome) }
+}
+
 /// How a request follows redirects.
 struct Following {
     /// How many.
@@ -42,10 +49,10 @@ impl<T: Transport> Worker<T> {
         let from_jar = scope
             .filter(|_| redirects > 0 && !vu.user.has_no_cookies())
             .map(|scope| scope.pairs(&vu.user, self.wall_ms(), exchange.wire, &[]));
-        let outcome = self.exchange(ledger, name, vu, planned, exchange).await;
-        if redirects == 0 || location(&outcome).is_none() {
-            return outcome;
-        }
+        let outcome = match last_or_redirect(self.exchange(ledger, name, vu, planned, exchange).await, redirects) {
+            Ok(last) => return last,
+            Err(redirect) => redirect,
+        };
         let sent = redirect::cookies(&exchange.wire[..exchange.body_at]);
         let own_cookies = redirect::pairs_without(sent, from_jar.as_deref().unwrap_or_default());
         let following = Following { redirects, own_cookies, jar: scope.is_some() };

@@ -4,6 +4,7 @@ use std::{
     cell::{OnceCell, RefCell},
     future::poll_fn,
     rc::Rc,
+    task::{Poll, ready},
 };
 
 use tokio::sync::SemaphorePermit;
@@ -189,27 +190,31 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     type Session = Session;
 
-    async fn exchange<'a>(&'a self, session: &'a Session, exchange: Exchange<'a>) -> Outcome {
-        let start = self.clock.now();
-        let deadline = start.saturating_add(exchange.timeout);
-        let stamps = Stamps { start, ..Stamps::default() };
+    // An async function would keep its arguments twice, and each request under way has that room.
+    #[expect(clippy::manual_async_fn, reason = "see above")]
+    fn exchange<'a>(&'a self, session: &'a Session, exchange: Exchange<'a>) -> impl Future<Output = Outcome> {
+        async move {
+            let start = self.clock.now();
+            let deadline = start.saturating_add(exchange.timeout);
+            let mut stamps = Stamps { start, ..Stamps::default() };
 
-        let route = match self.route(exchange.target) {
-            Ok(route) => route,
-            Err(failure) => return self.unsent(failure, stamps),
-        };
-        if route.may_be_http2(exchange.version) {
-            if let Some(link) = self.link(exchange.target) {
-                let session = session.of_link(exchange.target, link);
-                return link.exchange(&session, exchange).await;
+            let route = match self.route(exchange.target) {
+                Ok(route) => route,
+                Err(failure) => return self.unsent(failure, stamps),
+            };
+            if route.may_be_http2(exchange.version) {
+                if let Some(link) = self.link(exchange.target) {
+                    let session = session.of_link(exchange.target, link);
+                    return link.exchange(&session, exchange).await;
+                }
+                // Boxed: what most exchanges are made of shall not grow by it.
+                return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
             }
-            // Boxed: what most exchanges are made of shall not grow by it.
-            return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
+            if let Some(proxy) = route.forwarding(exchange.version) {
+                return Box::pin(self.exchange_forwarded(proxy, &route, session, &exchange, deadline, stamps)).await;
+            }
+            self.exchange_by_http1(&route, session, &exchange, deadline, &mut stamps).await
         }
-        if let Some(proxy) = route.forwarding(exchange.version) {
-            return Box::pin(self.exchange_forwarded(proxy, &route, session, &exchange, deadline, stamps)).await;
-        }
-        self.exchange_by_http1(&route, session, &exchange, deadline, stamps).await
     }
 
     async fn channel<'a>(&'a self, _session: &'a Session, opening: Opening<'a>) -> (Outcome, Option<Rc<dyn Channel>>) {
@@ -291,25 +296,25 @@ impl HttpTransport {
         session: &Session,
         exchange: &Exchange<'_>,
         deadline: Nanos,
-        mut stamps: Stamps,
+        stamps: &mut Stamps,
     ) -> Outcome {
         let (session, _permit) = match self.lend(route, session, deadline).await {
             Ok(lent) => lent,
-            Err(failure) => return self.unsent(failure, stamps),
+            Err(failure) => return self.unsent(failure, *stamps),
         };
         let (connection, reused) = match session.take(exchange.target) {
             Some(connection) => (connection, true),
             // On the heap, as all that is rare: each virtual user holds this future's room even while it thinks.
             None => {
-                let connect = route.connect(&self.clock, &self.guard, exchange.version, deadline, &mut stamps);
+                let connect = route.connect(&self.clock, &self.guard, exchange.version, deadline, stamps);
                 match Box::pin(connect).await {
                     Ok(opened) if opened.negotiated.http == HttpVersion::Http2 => {
                         // It chose HTTP/1.1 before: a server that was replaced.
-                        let carried = self.carry_by_http2(opened, route, session, exchange, deadline, stamps);
+                        let carried = self.carry_by_http2(opened, route, session, exchange, deadline, *stamps);
                         return Box::pin(carried).await;
                     }
                     Ok(opened) => (Connection::new(opened), false),
-                    Err(failure) => return self.unsent(failure, stamps),
+                    Err(failure) => return self.unsent(failure, *stamps),
                 }
             }
         };
@@ -317,38 +322,45 @@ impl HttpTransport {
     }
 
     /// Carries an exchange over a connection of HTTP/1.1, which is put back to `session` if it can carry another.
+    ///
+    /// No async function: of those, arguments that live on take their room twice, and each request under way has it.
     #[expect(clippy::too_many_arguments, reason = "all of them are the exchange")]
-    pub(super) async fn carry(
-        &self,
-        mut connection: Connection,
-        route: &Route,
-        session: &Session,
-        exchange: &Exchange<'_>,
+    pub(super) fn carry<'a>(
+        &'a self,
+        connection: Connection,
+        route: &'a Route,
+        session: &'a Session,
+        exchange: &'a Exchange<'_>,
         deadline: Nanos,
-        mut stamps: Stamps,
+        stamps: &'a mut Stamps,
         reused: bool,
-    ) -> Outcome {
-        let mut request = Request::new(&self.clock, &self.scratch, exchange, deadline, reused);
-        let negotiated = connection.negotiated();
+    ) -> impl Future<Output = Outcome> + 'a {
         // The connection is this future's own until the response is whole: dropping the future closes it.
-        let result = poll_fn(|cx| connection.poll(&mut request, &mut stamps, cx)).await;
-
-        if result.is_ok() && request.leaves_reusable() && route.endpoint().keepalive {
-            session.put(exchange.target, connection);
-        }
-        let (bytes_sent, reader) = (request.written() as u64, request.reader);
-        Outcome {
-            status: if result.is_ok() { reader.status() } else { 0 },
-            failure: result.err(),
-            stamps,
-            bytes_sent,
-            bytes_received: reader.received(),
-            body_bytes: reader.body_bytes(),
-            reused,
-            negotiated,
-            sets_cookies: reader.sets_cookies(),
-            response: reader.into_response(&self.scratch.pool),
-        }
+        let request = Request::new(&self.clock, &self.scratch, exchange, deadline, reused);
+        let mut under_way = Some((connection, request));
+        poll_fn(move |cx| {
+            // None after its end, when nobody asks.
+            let Some((connection, request)) = &mut under_way else { return Poll::Pending };
+            let result = ready!(connection.poll(request, stamps, cx));
+            let Some((connection, request)) = under_way.take() else { return Poll::Pending };
+            let negotiated = connection.negotiated();
+            if result.is_ok() && request.leaves_reusable() && route.endpoint().keepalive {
+                session.put(exchange.target, connection);
+            }
+            let (bytes_sent, reader) = (request.written() as u64, request.reader);
+            Poll::Ready(Outcome {
+                status: if result.is_ok() { reader.status() } else { 0 },
+                failure: result.err(),
+                stamps: *stamps,
+                bytes_sent,
+                bytes_received: reader.received(),
+                body_bytes: reader.body_bytes(),
+                reused,
+                negotiated,
+                sets_cookies: reader.sets_cookies(),
+                response: reader.into_response(&self.scratch.pool),
+            })
+        })
     }
 
     /// Carries an exchange by a proxy that is asked for the whole address.
@@ -359,11 +371,11 @@ impl HttpTransport {
         session: &Session,
         exchange: &Exchange<'_>,
         deadline: Nanos,
-        stamps: Stamps,
+        mut stamps: Stamps,
     ) -> Outcome {
         let (wire, body_at) = proxy.forward(route.endpoint(), exchange);
         let exchange = Exchange { wire: &wire, body_at, ..*exchange };
-        let mut outcome = self.exchange_by_http1(route, session, &exchange, deadline, stamps).await;
+        let mut outcome = self.exchange_by_http1(route, session, &exchange, deadline, &mut stamps).await;
         // No server but a proxy answers so.
         if outcome.failure.is_none() && outcome.status == 407 {
             outcome.status = 0;

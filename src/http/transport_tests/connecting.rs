@@ -118,6 +118,15 @@ fn ten_thousand_idle_sessions_are_small() {
     assert!(idle <= 256, "{idle} bytes a connection that waits");
 }
 
+/// With what the engine adds, it must fit into what allocators are quickest at, 1 KiB.
+#[tokio::test]
+async fn an_exchange_under_way_is_small() {
+    let transport = transport_to(Endpoint::new("127.0.0.1", 1));
+    let session = transport.session();
+    let under_way = size_of_val(&transport.exchange(&session, get()));
+    assert!(under_way <= 680, "{under_way} bytes an exchange under way");
+}
+
 /// As a resolver that does not answer: the exchange's own timeout ends the wait, and a later one is not affected.
 #[tokio::test]
 async fn a_look_up_that_hangs_is_a_timeout_that_says_so() {
