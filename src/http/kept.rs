@@ -87,7 +87,6 @@ impl<C> Pool<C> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
 
     use super::*;
     use crate::clock::SECOND;
@@ -106,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_permit_comes_back_and_is_not_waited_for_beyond_the_deadline() {
-        let clock = Clock::real(Instant::now());
+        let clock = Clock::real(crate::clock::Origin::now());
         let pool = Pool::<()>::new(1);
         let first = pool.permit(&clock, clock.now() + SECOND).await.expect("it is free");
         let late = pool.permit(&clock, clock.now()).await.expect_err("it is in use");
