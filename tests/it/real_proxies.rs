@@ -98,7 +98,8 @@ fn requests_and_tunnels_go_through_a_forward_proxy() {
     let proxy = tinyproxy("BasicAuth me secret");
     let url = format!("http://me:secret@{}", proxy.addr);
     let plain = TestLab::start();
-    let ended = through(&url, &plain, "");
+    // It closes a connection after the answer without having said so: taken up again at once, that is stale.
+    let ended = through(&url, &plain, ".no_keepalive()");
     ended.expect(0);
     assert_eq!((ended.figures().phase("main").count("ok"), plain.seen()), (20, 20), "{ended}");
 
