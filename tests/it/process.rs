@@ -168,7 +168,8 @@ fn loadr_that_is_killed_before_all_is_ready_leaves_nothing() {
     let running = run_of(&script).start();
     let child = running.folder().join("child");
     until("its start", Duration::from_secs(20), || std::fs::read(&child).is_ok_and(|text| text.ends_with(b"\n")));
-    running.signal(Signal::INT);
+    // Not INT, which a shell makes its background jobs ignore.
+    running.signal(Signal::TERM);
     let ended = running.wait();
     assert_eq!(ended.code, None, "{ended}");
     no_child_is_left(&ended.read("child"));
