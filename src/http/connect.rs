@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::net::TcpStream;
 
 use super::{
     deadline::DeadlineTimer,
     guard::AddressGuard,
+    kept::Permits,
     proxy::{Proxy, ProxyKind},
     resolve::{Addresses, Resolved, Resolver},
     stream::Stream,
@@ -103,7 +104,7 @@ pub struct Shared {
     /// Where they wait.
     pub session: Session,
     /// One for each of them.
-    pub permits: Semaphore,
+    pub permits: Permits,
 }
 
 /// An endpoint with what is remembered of it.
@@ -151,10 +152,7 @@ impl Route {
     pub fn new(endpoint: Endpoint) -> Self {
         let resolver = Resolver::new(&endpoint.host, endpoint.port, &endpoint.fixed_addrs);
         let proxy_resolver = endpoint.proxy.as_ref().map(|proxy| Resolver::new(&proxy.host, proxy.port, &[]));
-        let shared = endpoint.connections.map(|n| Shared {
-            session: Session::default(),
-            permits: Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)),
-        });
+        let shared = endpoint.connections.map(|n| Shared { session: Session::default(), permits: Permits::new(n) });
         Self { endpoint, resolver, proxy_resolver, preferred: Cell::new(0), chosen: Cell::new(None), shared }
     }
 
@@ -183,6 +181,13 @@ impl Route {
     /// The endpoint as it was given.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// When a connection must stand that is opened ahead of its first exchange, now. The endpoint's own limit for
+    /// connecting is the nearer one unless a look-up hangs.
+    pub fn opening_deadline(&self, clock: &Clock) -> Nanos {
+        let patience = self.endpoint.connect_timeout.saturating_mul(2);
+        clock.now().saturating_add(Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX))
     }
 
     /// The proxy that is asked for the whole address in each request, and opens no tunnel.

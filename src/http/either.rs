@@ -78,7 +78,7 @@ impl HttpTransport {
         let by_http1 = |opened| Way::Http1 {
             session,
             connection: h1::Connection::new(opened),
-            permit: route.shared().and_then(|shared| shared.permits.try_acquire().ok()),
+            permit: route.shared().and_then(|shared| shared.permits.free()),
         };
         if !route.endpoint().keepalive {
             let opened = connect(stamps).await?;

@@ -51,17 +51,45 @@ impl<C> Kept<C> {
     }
 }
 
+/// A right to use a connection for each of those that all sessions share.
+#[derive(Debug)]
+pub struct Permits(Semaphore);
+
+impl Permits {
+    /// So many, at least one.
+    pub fn new(connections: usize) -> Self {
+        Self(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)))
+    }
+
+    /// One that is free.
+    pub fn free(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.try_acquire().ok()
+    }
+
+    /// The next one that is free.
+    ///
+    /// # Errors
+    /// `Timeout` where none is before the deadline.
+    pub async fn wait(&self, clock: &Clock, deadline: Nanos) -> Result<SemaphorePermit<'_>, Failure> {
+        let mut timer = DeadlineTimer::new(clock, deadline);
+        let acquired = timer.race(clock, deadline, self.0.acquire()).await;
+        let waited = || Failure::new(ErrorKind::Timeout, "none of the target's `.connections(n)` was free in time");
+        // Never closed: it fails only by the deadline.
+        acquired.and_then(Result::ok).ok_or_else(waited)
+    }
+}
+
 /// Connections that all sessions share, and one permit for each.
 #[derive(Debug)]
 pub struct Pool<C> {
     kept: Kept<C>,
-    permits: Semaphore,
+    permits: Permits,
 }
 
 impl<C> Pool<C> {
     /// A pool of at most so many.
     pub fn new(connections: usize) -> Self {
-        Self { kept: Kept::default(), permits: Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)) }
+        Self { kept: Kept::default(), permits: Permits::new(connections) }
     }
 
     /// Those that wait.
@@ -74,14 +102,25 @@ impl<C> Pool<C> {
     /// # Errors
     /// `Timeout` where none is free before the deadline.
     pub async fn permit(&self, clock: &Clock, deadline: Nanos) -> Result<SemaphorePermit<'_>, Failure> {
-        if let Ok(permit) = self.permits.try_acquire() {
-            return Ok(permit);
+        match self.permits.free() {
+            Some(permit) => Ok(permit),
+            None => self.permits.wait(clock, deadline).await,
         }
-        let mut timer = DeadlineTimer::new(clock, deadline);
-        let acquired = timer.race(clock, deadline, self.permits.acquire()).await;
-        let waited = || Failure::new(ErrorKind::Timeout, "none of the target's `.connections(n)` was free in time");
-        // Never closed: it fails only by the deadline.
-        acquired.and_then(Result::ok).ok_or_else(waited)
+    }
+
+    /// The right to use one of `shared`, where there is such a pool.
+    ///
+    /// # Errors
+    /// As [`Self::permit`].
+    pub async fn permit_of<'a>(
+        shared: Option<&'a Self>,
+        clock: &Clock,
+        deadline: Nanos,
+    ) -> Result<Option<SemaphorePermit<'a>>, Failure> {
+        match shared {
+            Some(pool) => pool.permit(clock, deadline).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

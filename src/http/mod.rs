@@ -35,7 +35,7 @@ pub use cookies::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, CookieJar, JAR_BYTES_M
 pub use deadline::DeadlineTimer;
 pub use descriptors::{descriptor_limit, local_ports, raise_descriptor_limit, set_descriptor_limit};
 pub use guard::{AddressGuard, Reach, reach};
-pub use kept::{Kept, Pool};
+pub use kept::{Kept, Permits, Pool};
 pub use proxy::{Proxy, ProxyKind};
 pub use sending::Sending;
 pub use stream::Stream;

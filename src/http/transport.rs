@@ -11,7 +11,6 @@ use tokio::sync::SemaphorePermit;
 
 use super::{
     connect::{Endpoint, Route},
-    deadline::DeadlineTimer,
     either::Way,
     guard::AddressGuard,
     h1::{Connection, Request, Scratch},
@@ -21,8 +20,8 @@ use super::{
 use crate::{
     clock::{Clock, Nanos},
     protocol::{
-        BufferPool, Channel, ErrorKind, Exchange, Failure, HttpVersion, Link, LinkSession, Negotiated, Opening, Origin,
-        Outcome, Stamps, TargetId, Transport,
+        BufferPool, Channel, ErrorKind, Exchange, Failure, HttpVersion, Link, LinkSession, Opening, Origin, Outcome,
+        Stamps, TargetId, Transport,
     },
 };
 
@@ -173,17 +172,11 @@ impl HttpTransport {
         deadline: Nanos,
     ) -> Result<(&'a Session, Option<SemaphorePermit<'a>>), Failure> {
         let Some(shared) = route.shared() else { return Ok((own, None)) };
-        let permit = match shared.permits.try_acquire() {
-            Ok(permit) => Some(permit),
-            Err(_) => {
-                let mut timer = DeadlineTimer::new(&self.clock, deadline);
-                let acquired = Box::pin(timer.race(&self.clock, deadline, shared.permits.acquire())).await;
-                // Never closed: it fails only by the deadline.
-                acquired.and_then(Result::ok)
-            }
+        let permit = match shared.permits.free() {
+            Some(permit) => permit,
+            None => Box::pin(shared.permits.wait(&self.clock, deadline)).await?,
         };
-        let waited = || Failure::new(ErrorKind::Timeout, "none of the target's `.connections(n)` was free in time");
-        Ok((&shared.session, Some(permit.ok_or_else(waited)?)))
+        Ok((&shared.session, Some(permit)))
     }
 }
 
@@ -262,10 +255,7 @@ impl Transport for HttpTransport {
             let session = session.of_link(target, link);
             return link.open(&session).await;
         }
-        // The endpoint's own limit for connecting is the nearer one unless a look-up hangs.
-        let patience = route.endpoint().connect_timeout.saturating_mul(2);
-        let patience = Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
-        let deadline = self.clock.now().saturating_add(patience);
+        let deadline = route.opening_deadline(&self.clock);
         let mut stamps = Stamps::default();
         if route.may_be_http2(None)
             && let Some(way) =
@@ -386,17 +376,7 @@ impl HttpTransport {
 
     /// The outcome of an exchange that had no connection.
     pub(super) fn unsent(&self, failure: Failure, stamps: Stamps) -> Outcome {
-        Outcome {
-            status: 0,
-            failure: Some(failure),
-            stamps: Stamps { end: self.clock.now(), ..stamps },
-            bytes_sent: 0,
-            bytes_received: 0,
-            body_bytes: 0,
-            reused: false,
-            negotiated: Negotiated::default(),
-            sets_cookies: false,
-            response: None,
-        }
+        let stamps = Stamps { end: self.clock.now(), ..stamps };
+        Outcome { failure: Some(failure), stamps, ..Outcome::default() }
     }
 }

@@ -96,7 +96,7 @@ pub struct Stamps {
 }
 
 /// What became of an [`Exchange`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// The status code, or 0 without a valid response; of other protocols than HTTP a number of [`status_text`].
     pub status: u16,

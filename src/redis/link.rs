@@ -2,8 +2,6 @@
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc};
 
-use tokio::sync::SemaphorePermit;
-
 use super::{
     connection::{Connection, Request},
     login::Login,
@@ -12,8 +10,7 @@ use crate::{
     clock::{Clock, Nanos},
     http::{AddressGuard, Endpoint, Kept, Pool, Route},
     protocol::{
-        Boxed, BufferPool, DONE, ErrorKind, Exchange, Failure, Keep, Link, LinkSession, Negotiated, Outcome, Stamps,
-        TargetId,
+        Boxed, BufferPool, DONE, ErrorKind, Exchange, Failure, Keep, Link, LinkSession, Outcome, Stamps, TargetId,
     },
 };
 
@@ -48,17 +45,6 @@ pub struct RedisLink {
     shared: Option<Pool<Connection>>,
 }
 
-/// An exchange ends with this much known of its bytes and its connection.
-struct Carried {
-    status: u16,
-    failure: Option<Failure>,
-    bytes: (u64, u64),
-    body_bytes: u64,
-    reused: bool,
-    negotiated: Negotiated,
-    response: Option<crate::protocol::Response>,
-}
-
 impl RedisLink {
     /// A link to the server at `endpoint`, which must name what it speaks.
     pub fn new(clock: Clock, guard: AddressGuard, endpoint: Endpoint, login: Login, scratch: Rc<Scratch>) -> Self {
@@ -70,44 +56,27 @@ impl RedisLink {
         let start = self.clock.now();
         let deadline = start.saturating_add(exchange.timeout);
         let mut stamps = Stamps { start, ..Stamps::default() };
-        let carried = self.carry_by(own, &exchange, deadline, &mut stamps).await.unwrap_or_else(|failure| Carried {
-            status: 0,
-            failure: Some(failure),
-            bytes: (0, 0),
-            body_bytes: 0,
-            reused: false,
-            negotiated: Negotiated::default(),
-            response: None,
-        });
-        if carried.bytes == (0, 0) {
+        let carried = self.carry_by(own, &exchange, deadline, &mut stamps).await;
+        let unsent = |failure| Outcome { failure: Some(failure), ..Outcome::default() };
+        let outcome = carried.unwrap_or_else(unsent);
+        if (outcome.bytes_sent, outcome.bytes_received) == (0, 0) {
             stamps.end = self.clock.now();
         }
-        Outcome {
-            status: carried.status,
-            failure: carried.failure,
-            stamps,
-            bytes_sent: carried.bytes.0,
-            bytes_received: carried.bytes.1,
-            body_bytes: carried.body_bytes,
-            reused: carried.reused,
-            negotiated: carried.negotiated,
-            response: carried.response,
-            sets_cookies: false,
-        }
+        Outcome { stamps, ..outcome }
     }
 
-    /// The error says why there was no connection.
+    /// All of the outcome but its stamps. The error says why there was no connection.
     async fn carry_by(
         &self,
         own: &Kept<Connection>,
         exchange: &Exchange<'_>,
         deadline: Nanos,
         stamps: &mut Stamps,
-    ) -> Result<Carried, Failure> {
+    ) -> Result<Outcome, Failure> {
         if exchange.body_at > 0 {
             return Err(Failure::new(ErrorKind::Protocol, "a request of HTTP cannot be sent to Redis"));
         }
-        let _permit = self.permit(deadline).await?;
+        let _permit = Pool::permit_of(self.shared.as_ref(), &self.clock, deadline).await?;
         let idle = self.shared.as_ref().map_or(own, Pool::kept);
         let (mut connection, reused) = match idle.take(Connection::is_quiet) {
             Some(connection) => (connection, true),
@@ -117,7 +86,7 @@ impl RedisLink {
         let negotiated = connection.negotiated;
         // The connection is this future's own until the reply is whole: dropping the future closes it.
         let result = poll_fn(|cx| connection.poll(&mut request, stamps, cx)).await;
-        let bytes = request.bytes();
+        let (bytes_sent, bytes_received) = request.bytes();
         let (came, failure) = match result {
             Ok(came) => (Some(came), None),
             Err(failure) => (None, Some(failure)),
@@ -125,23 +94,17 @@ impl RedisLink {
         if came.as_ref().is_some_and(|came| came.is_last) && self.route.endpoint().keepalive {
             idle.put(connection);
         }
-        Ok(Carried {
+        Ok(Outcome {
             status: came.as_ref().map_or(0, |came| came.judged.status),
             body_bytes: came.as_ref().map_or(0, |came| came.judged.body_bytes),
             response: came.and_then(|came| came.response),
             failure,
-            bytes,
+            bytes_sent,
+            bytes_received,
             reused,
             negotiated,
+            ..Outcome::default()
         })
-    }
-
-    /// The right to use one of the connections that all share, where they do.
-    async fn permit(&self, deadline: Nanos) -> Result<Option<SemaphorePermit<'_>>, Failure> {
-        match &self.shared {
-            Some(pool) => pool.permit(&self.clock, deadline).await.map(Some),
-            None => Ok(None),
-        }
     }
 
     /// A connection that has said who it is. What that takes is a part of connecting.
@@ -186,9 +149,8 @@ impl Link for RedisLink {
 
     fn open<'a>(&'a self, session: &'a LinkSession) -> Boxed<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let patience = self.route.endpoint().connect_timeout.saturating_mul(2);
-            let deadline = self.clock.now().saturating_add(Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX));
-            let _permit = self.permit(deadline).await?;
+            let deadline = self.route.opening_deadline(&self.clock);
+            let _permit = Pool::permit_of(self.shared.as_ref(), &self.clock, deadline).await?;
             let own = session.downcast_ref::<Kept<Connection>>();
             let Some(idle) = self.shared.as_ref().map(Pool::kept).or(own) else { return Ok(()) };
             let connection = match idle.take(Connection::is_quiet) {

@@ -11,9 +11,7 @@ use super::{
 use crate::{
     clock::{Clock, Nanos},
     http::{AddressGuard, Endpoint, Kept, Pool, Route},
-    protocol::{
-        Boxed, BufferPool, ErrorKind, Exchange, Failure, Link, LinkSession, Negotiated, Outcome, Response, Stamps,
-    },
+    protocol::{Boxed, BufferPool, ErrorKind, Exchange, Failure, Link, LinkSession, Negotiated, Outcome, Stamps},
 };
 
 /// See the module.
@@ -31,17 +29,6 @@ struct SqlSession {
     kept: Kept<Connection>,
     /// The transaction under way is no more: its connection broke. What belongs to it must not run by itself.
     lost: Cell<bool>,
-}
-
-/// What was found out about an exchange that had a connection.
-#[derive(Default)]
-struct Carried {
-    status: u16,
-    failure: Option<Failure>,
-    bytes: (u64, u64),
-    body_bytes: u64,
-    reused: bool,
-    response: Option<Response>,
 }
 
 impl SqlLink {
@@ -65,30 +52,20 @@ impl SqlLink {
         let deadline = start.saturating_add(exchange.timeout);
         let mut stamps = Stamps { start, ..Stamps::default() };
         let carried = self.carry_by(own, &exchange, deadline, &mut stamps).await;
-        let carried = carried.unwrap_or_else(|failure| Carried { failure: Some(failure), ..Carried::default() });
+        let unsent = |failure| Outcome { failure: Some(failure), ..Outcome::default() };
+        let outcome = carried.unwrap_or_else(unsent);
         stamps.end = clock.now();
-        Outcome {
-            status: carried.status,
-            failure: carried.failure,
-            stamps,
-            bytes_sent: carried.bytes.0,
-            bytes_received: carried.bytes.1,
-            body_bytes: carried.body_bytes,
-            reused: carried.reused,
-            negotiated: Negotiated { http: self.server.dialect.spoken(), security: None },
-            response: carried.response,
-            sets_cookies: false,
-        }
+        Outcome { stamps, negotiated: Negotiated { http: self.server.dialect.spoken(), security: None }, ..outcome }
     }
 
-    /// The error says why nothing was sent.
+    /// All of the outcome but its stamps and what was negotiated. The error says why nothing was sent.
     async fn carry_by(
         &self,
         own: &SqlSession,
         exchange: &Exchange<'_>,
         deadline: Nanos,
         stamps: &mut Stamps,
-    ) -> Result<Carried, Failure> {
+    ) -> Result<Outcome, Failure> {
         let statement = Statement::parse(exchange.wire)?;
         let boundary = statement.boundary();
         if self.shared.is_some() && boundary == Some(Boundary::Begin) {
@@ -97,10 +74,7 @@ impl SqlLink {
         }
         own.drop_closed();
         own.still_whole(boundary)?;
-        let _permit = match &self.shared {
-            Some(pool) => Some(pool.permit(&self.server.clock, deadline).await?),
-            None => None,
-        };
+        let _permit = Pool::permit_of(self.shared.as_ref(), &self.server.clock, deadline).await?;
         let kept = self.shared.as_ref().map_or(&own.kept, Pool::kept);
         let (mut connection, reused) = match kept.take(|connection| connection.is_quiet()) {
             Some(connection) => (connection, true),
@@ -115,7 +89,8 @@ impl SqlLink {
         let mut rows = Rows::new(exchange.keep, exchange.body_bytes_max);
         let ended = connection.run(&statement, &mut rows, deadline, &self.server.clock, stamps).await;
         let after = connection.bytes();
-        let mut carried = Carried { bytes: (after.0 - before.0, after.1 - before.1), reused, ..Carried::default() };
+        let (bytes_sent, bytes_received) = (after.0 - before.0, after.1 - before.1);
+        let mut outcome = Outcome { bytes_sent, bytes_received, reused, ..Outcome::default() };
         own.lost.set(match boundary {
             Some(Boundary::Begin) => !matches!(ended, Some(Ok(_))),
             Some(Boundary::End) => false,
@@ -123,20 +98,20 @@ impl SqlLink {
         });
         match ended {
             None => {
-                carried.failure = Some(Failure::new(ErrorKind::Timeout, "the statement was not done in time"));
+                outcome.failure = Some(Failure::new(ErrorKind::Timeout, "the statement was not done in time"));
                 let (server, underway) = (self.server.clone(), connection.underway());
                 tokio::task::spawn_local(async move { server.end(underway).await });
             }
-            Some(Err(failure)) => carried.failure = Some(stale(failure, reused, carried.bytes.1)),
+            Some(Err(failure)) => outcome.failure = Some(stale(failure, reused, bytes_received)),
             Some(Ok(ended)) => {
-                (carried.status, carried.body_bytes, carried.response) =
+                (outcome.status, outcome.body_bytes, outcome.response) =
                     rows.finish(statement.verb, &ended, &self.buffers);
                 if self.server.route.endpoint().keepalive || connection.in_transaction {
                     kept.put(connection);
                 }
             }
         }
-        Ok(carried)
+        Ok(outcome)
     }
 }
 
@@ -192,13 +167,8 @@ impl Link for SqlLink {
     fn open<'a>(&'a self, session: &'a LinkSession) -> Boxed<'a, Result<(), Failure>> {
         Box::pin(async move {
             let clock = &self.server.clock;
-            let patience = self.server.route.endpoint().connect_timeout.saturating_mul(2);
-            let patience = Nanos::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
-            let deadline = clock.now().saturating_add(patience);
-            let _permit = match &self.shared {
-                Some(pool) => Some(pool.permit(clock, deadline).await?),
-                None => None,
-            };
+            let deadline = self.server.route.opening_deadline(clock);
+            let _permit = Pool::permit_of(self.shared.as_ref(), clock, deadline).await?;
             let own = session.downcast_ref().map(|own: &SqlSession| &own.kept);
             let Some(kept) = self.shared.as_ref().map(Pool::kept).or(own) else { return Ok(()) };
             let connection = match kept.take(|connection| connection.is_quiet()) {

@@ -218,13 +218,12 @@ const FAILING_RESOLVER: &str = "import socket\n\
 #[test]
 fn a_resolver_that_fails_is_no_answer_and_told() {
     // A network and a resolver of its own; the fifo tells when that answers.
-    let set_up = "ip link set lo up && echo nameserver 127.0.0.1 > resolv && mount --bind resolv /etc/resolv.conf \
+    let set_up = "echo nameserver 127.0.0.1 > resolv && mount --bind resolv /etc/resolv.conf \
         && mkfifo ready && { python3 failing.py > ready & } && read _ < ready && { \"$0\" \"$@\"; code=$?; kill $!; exit $code; }";
-    let apart = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", set_up];
     let script = "target(\"http://shop.example:8080\");\n\
         phase(\"main\").run(get(\"/health\")).users(2).iterations(4);";
     let program = |more: &[&str]| {
-        let run = Program::run_of(script).file("failing.py", FAILING_RESOLVER).under(apart);
+        let run = Program::run_of(script).file("failing.py", FAILING_RESOLVER).apart(set_up);
         run.args(["--allow-target", "shop.example"]).args(more).run()
     };
     let before = program(&[]);

@@ -161,12 +161,11 @@ fn evidence_stays_in_the_run_file() {
 #[test]
 fn ports_that_run_out_are_told_before_and_after() {
     // A network of its own, in which twenty connections have a local port.
-    let set_up = "ip link set lo up && echo 40000 40019 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
-    let apart = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", set_up];
+    let set_up = "echo 40000 40019 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
     let script = "target(env(\"TARGET\"));\n\
         let hold = flow(\"hold\", |vu| { vu.get(\"/health\"); vu.think(300.ms); });\n\
         phase(\"main\").run(hold).users(30).iterations(60);";
-    let ended = Program::run_of(script).arg("--demo").under(apart).run();
+    let ended = Program::run_of(script).arg("--demo").apart(set_up).run();
     assert!(ended.stderr.contains("30 virtual users need as many local ports, and this machine has 20"), "{ended}");
     assert_eq!(ended.code, Some(97), "{ended}");
     let failed = evidence(&ended, "requests that failed as address_unavailable in main");

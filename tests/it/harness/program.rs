@@ -102,6 +102,12 @@ impl Program {
         self
     }
 
+    /// In a network and with mounts of its own, after `set_up` in a shell.
+    pub fn apart(self, set_up: &str) -> Self {
+        let set_up = format!("ip link set lo up && {set_up}");
+        self.under(["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", &set_up])
+    }
+
     /// The soft and the hard limit of its descriptors.
     pub fn descriptors(self, soft: u32, hard: u32) -> Self {
         self.under(limits(soft, hard))
