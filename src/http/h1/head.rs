@@ -1,6 +1,6 @@
 //! The head of a response: status line and fields in, how the body is framed out. Pure.
 
-use std::mem::MaybeUninit;
+use std::{cell::RefCell, mem::MaybeUninit};
 
 use httparse::{Header, ParserConfig, Status};
 
@@ -39,12 +39,48 @@ pub enum Framing {
     UntilClose,
 }
 
+/// Heads that are remembered; see [`Known`].
+const KNOWN_MAX: usize = 16;
+/// Longer ones are not.
+const KNOWN_BYTES_MAX: usize = 1024;
+
+/// A head that came before: servers say the same again and again, and the same bytes mean the same.
+#[derive(Default)]
+struct Known {
+    /// With the blank line; empty while there is none.
+    bytes: Vec<u8>,
+    is_head: bool,
+    head: Option<Head>,
+}
+
+thread_local! {
+    /// By the length of what was read, for another resource's answer is mostly of another.
+    static KNOWN: RefCell<[Known; KNOWN_MAX]> = RefCell::default();
+}
+
 /// Reads one head from the start of `bytes`; `None` when more bytes are needed.
 ///
 /// # Errors
 /// `Protocol` for what is not HTTP/1.x or contradicts itself, `HeadTooLarge` beyond [`HEAD_BYTES_MAX`] or 128
 /// fields.
 pub fn parse(bytes: &[u8], is_head: bool) -> Result<Option<Head>, Failure> {
+    KNOWN.with_borrow_mut(|known| {
+        let known = &mut known[bytes.len() % KNOWN_MAX];
+        if known.head.is_some() && known.is_head == is_head && bytes.starts_with(&known.bytes) {
+            return Ok(known.head);
+        }
+        let head = read(bytes, is_head)?;
+        if let Some(head) = head.filter(|head| head.len <= KNOWN_BYTES_MAX) {
+            known.bytes.clear();
+            known.bytes.extend_from_slice(&bytes[..head.len]);
+            (known.is_head, known.head) = (is_head, Some(head));
+        }
+        Ok(head)
+    })
+}
+
+/// As [`parse`], of bytes that never came before.
+fn read(bytes: &[u8], is_head: bool) -> Result<Option<Head>, Failure> {
     // The parser never sees more than the limit, so that the verdict does not depend on how reads are split.
     let window = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
     if let Some(head) = usual(window, is_head) {
@@ -212,6 +248,21 @@ mod tests {
         let expected =
             Head { len: text.len() - 2, status: 200, framing: Framing::Length(2), reusable: true, sets_cookies: false };
         assert_eq!(head(text), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn heads_that_came_before_are_those_they_were() {
+        // Alike in length, and some the beginning of others; to GET and to HEAD.
+        let heads =
+            ["Content-Length: 2\r\n", "Content-Length: 3\r\n", "Connection: close\r\n", "Set-Cookie: a=bcd\r\n", ""]
+                .map(|fields| format!("HTTP/1.1 200 OK\r\n{fields}\r\n{{}}"));
+        for _ in 0..3 {
+            for (text, is_head) in heads.iter().flat_map(|text| [(text, false), (text, true), (text, true)]) {
+                assert_eq!(parse(text.as_bytes(), is_head), read(text.as_bytes(), is_head), "{text}");
+                let cut = &text.as_bytes()[..text.len() - 4];
+                assert_eq!(parse(cut, is_head), read(cut, is_head), "a part of {text}");
+            }
+        }
     }
 
     #[test]
