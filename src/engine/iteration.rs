@@ -463,11 +463,17 @@ impl<T: Transport> Worker<T> {
         let mut mishap = Mishap::None;
         loop {
             let step = flow.resume(answer);
-            for pending in single.take().into_iter().chain(std::mem::take(&mut batch)) {
-                self.file_reply(ledger, &pending, SentView::of(&pending.reply.sent));
+            let mut file = |pending: &Pending| {
+                self.file_reply(ledger, pending, SentView::of(&pending.reply.sent));
                 let went = mishap_of(&pending.reply);
                 groups.note(went);
                 mishap = mishap.max(went);
+            };
+            if let Some(pending) = single.take() {
+                file(&pending);
+            }
+            if !batch.is_empty() {
+                std::mem::take(&mut batch).iter().for_each(file);
             }
             match step {
                 Step::Done(end) => {
