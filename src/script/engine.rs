@@ -17,7 +17,7 @@ pub const STRING_BYTES_MAX: usize = 8 << 20;
 /// Items of an array, and entries of a map, nested ones counted.
 pub const ITEMS_MAX: usize = 50_000;
 /// Variables in a scope.
-const VARIABLES_MAX: usize = 2_000;
+pub const VARIABLES_MAX: usize = 2_000;
 /// Functions of a script, closures counted.
 const FUNCTIONS_MAX: usize = 2_000;
 /// Imported modules.

@@ -5,6 +5,7 @@ mod body;
 mod call;
 mod confine;
 mod data_cache;
+mod direct;
 mod draft;
 mod engine;
 mod explain;

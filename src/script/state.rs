@@ -9,11 +9,18 @@ use std::{
 };
 
 use rhai::{
-    Caches, Dynamic, Engine, EvalContext, FnArgsVec, FnPtr, GlobalRuntimeState, NativeCallContext, Position, Scope,
+    Caches, Dynamic, Engine, EvalContext, FnArgsVec, FnPtr, GlobalRuntimeState, Module, NativeCallContext, Position,
+    Scope,
 };
 
 use super::{
-    Fallible, data_cache::DataCache, processes::Processes, redact::Redactor, render::Sources, words::data::DataHandle,
+    Fallible,
+    data_cache::DataCache,
+    direct::{Linked, Natives},
+    processes::Processes,
+    redact::Redactor,
+    render::Sources,
+    words::data::DataHandle,
     words::phase::PhaseDraft,
 };
 use crate::{
@@ -42,6 +49,8 @@ pub struct Closure {
     pub place: Place,
     /// Functions and imports of the file it was written in, so that it runs as it did there.
     surroundings: Rc<GlobalRuntimeState>,
+    /// As virtual users run it; none where Rhai runs it as it is.
+    pub(super) linked: Option<Linked>,
     /// What earlier calls left to be used again, most recently used last.
     #[expect(clippy::vec_box, reason = "each call takes one out and puts it back: a pointer moves, not 1.3 KiB")]
     warm: Rc<RefCell<Vec<Box<Warm>>>>,
@@ -72,7 +81,12 @@ impl Closure {
         let arity = (0..=8).find(|&arity| {
             surroundings.lib.iter().any(|lib| lib.get_script_fn(ptr.fn_name(), arity + captured).is_some())
         });
-        Self { ptr, arity, place, surroundings: Rc::new(surroundings), warm: Rc::default() }
+        Self { ptr, arity, place, surroundings: Rc::new(surroundings), linked: None, warm: Rc::default() }
+    }
+
+    /// Whether its functions are those of a script, and of no module.
+    pub fn is_of(&self, functions: &Rc<Module>) -> bool {
+        self.surroundings.lib.last().is_some_and(|own| Rc::ptr_eq(own, functions))
     }
 
     /// Runs it.
@@ -85,24 +99,28 @@ impl Closure {
         }
         let idle = self.warm.borrow_mut().pop();
         let mut warm = idle.unwrap_or_else(|| self.warm_up());
-        let mut captured: FnArgsVec<Dynamic> = FnArgsVec::new();
-        captured.extend(self.ptr.curry().iter().cloned());
-        let mut values: FnArgsVec<&mut Dynamic> = FnArgsVec::new();
+        let args = args.as_mut();
+        let given = self.ptr.curry().len() + args.len();
+        let mut values: FnArgsVec<Dynamic> = FnArgsVec::new();
         // Faster than to collect them.
-        for value in captured.iter_mut().chain(args.as_mut()) {
-            values.push(value);
+        for value in self.ptr.curry() {
+            values.push(value.clone());
         }
-        let result = EvalContext::new(engine, &mut warm.global, &mut warm.caches, &mut warm.scope, None).call_fn_raw(
-            self.ptr.fn_name(),
-            false,
-            false,
-            &mut values,
-        );
+        for value in args {
+            values.push(std::mem::take(value));
+        }
+        let mut context = EvalContext::new(engine, &mut warm.global, &mut warm.caches, &mut warm.scope, None);
+        let result = match self.linked.as_ref().filter(|linked| linked.takes(given)) {
+            Some(linked) => linked.call(&mut context, &mut values),
+            None => {
+                let mut places: FnArgsVec<&mut Dynamic> = values.iter_mut().collect();
+                context.call_fn_raw(self.ptr.fn_name(), false, false, &mut places)
+            }
+        };
         // After an error, or if the call is dropped in the middle, nobody knows what state they are in.
         if result.is_ok() {
             warm.global.num_operations = 0;
             warm.global.level = 0;
-            warm.scope.clear();
             let mut idle = self.warm.borrow_mut();
             if idle.len() < WARM_MAX {
                 idle.push(warm);
@@ -140,6 +158,8 @@ pub struct ScriptState {
     pub(super) plan: RefCell<Plan>,
     pub(super) phases: RefCell<Vec<Rc<RefCell<PhaseDraft>>>>,
     pub(super) closures: RefCell<Vec<Closure>>,
+    /// The functions behind words that check their arguments themselves.
+    pub(super) natives: RefCell<Natives>,
     pub(super) tables: RefCell<Vec<Arc<Table>>>,
     pub(super) sources: RefCell<Sources>,
     pub(super) redactor: Redactor,
@@ -173,6 +193,7 @@ impl ScriptState {
             plan: RefCell::default(),
             phases: RefCell::default(),
             closures: RefCell::default(),
+            natives: RefCell::default(),
             tables: RefCell::default(),
             sources: RefCell::new(sources),
             redactor: options.secrets.clone(),

@@ -14,9 +14,12 @@ use super::{
 use crate::{
     engine::LiveChannel,
     protocol::ChannelKind,
-    script::words::{
-        Form::{Call, Property},
-        Receiver, Word,
+    script::{
+        direct::Registrar,
+        words::{
+            Form::{Call, Property},
+            Receiver, Word,
+        },
     },
 };
 
@@ -37,21 +40,21 @@ impl Held for Events {
     }
 }
 
-fn register_closed<H: Held>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_closed<H: Held>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     // What has come still waits to be asked for.
     engine.register_get(name, |it: &mut H| it.live().is_over() || !(it.live().is_open() || it.live().waiting() > 0));
 }
 
-fn register_waiting<H: Held>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_waiting<H: Held>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut H| it.live().waiting() as i64);
 }
 
-fn register_response<H: Held>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_response<H: Held>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut H| Response(it.live().opened.clone()));
 }
 
 fn register_open<H: Held>(
-    engine: &mut Engine,
+    engine: &mut Registrar<'_>,
     name: &'static str,
     shared: &Rc<Shared>,
     kind: ChannelKind,

@@ -13,9 +13,12 @@ use super::{
 };
 use crate::{
     engine::flow::Reply,
-    script::words::{
-        Form::{Call, Property},
-        Receiver, Run, Stages, Word,
+    script::{
+        direct::Registrar,
+        words::{
+            Form::{Call, Property},
+            Receiver, Run, Stages, Word,
+        },
     },
 };
 
@@ -59,7 +62,7 @@ const fn method(
     (takes, gives): (&'static str, &'static str),
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     Word { name, on, form: Call, takes, gives, usage, about, stages: Stages::Run, run: Run::Stage(register) }
 }
@@ -68,7 +71,7 @@ const fn property(
     name: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     let (on, run) = (Receiver::Element, Run::Stage(register));
     Word { name, on, form: Property, takes: "", gives: "string", usage, about, stages: Stages::Run, run }

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use super::shared::{Failed, Shared};
 use crate::script::{
     Span,
+    direct::Registrar,
     words::{
         Form::Call,
         Receiver::Global,
@@ -22,7 +23,7 @@ const fn word(
     gives: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     Word { name, on: Global, form: Call, takes, gives, usage, about, stages: Stages::Run, run: Run::Stage(register) }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use super::{
     shared::{Failed, Shared},
@@ -12,7 +12,9 @@ use crate::{
     http::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, JAR_BYTES_MAX, Refused},
     protocol::TargetId,
     script::{
-        TargetHandle, base64, draft,
+        TargetHandle, base64,
+        direct::Registrar,
+        draft,
         words::{Form::Call, Receiver, Run, Stages, Word},
     },
 };
@@ -22,7 +24,7 @@ const fn word(
     takes: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     let run = Run::Stage(register);
     Word { name, on: Receiver::Vu, form: Call, takes, gives: "Vu", usage, about, stages: Stages::Run, run }

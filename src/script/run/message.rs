@@ -12,7 +12,10 @@ use super::{
 use crate::{
     engine::{Arrival, What},
     protocol::Payload,
-    script::words::{Form, Receiver, Run, Stages, Word},
+    script::{
+        direct::Registrar,
+        words::{Form, Receiver, Run, Stages, Word},
+    },
 };
 
 /// A message of a WebSocket, or that none came.
@@ -92,7 +95,7 @@ impl Arrival {
     }
 }
 
-pub(super) type Register = fn(&mut Engine, &'static str, &Rc<Shared>);
+pub(super) type Register = fn(&mut Registrar<'_>, &'static str, &Rc<Shared>);
 
 /// A word of the run stage.
 pub(super) const fn word(
@@ -126,30 +129,30 @@ const fn of_event(
     word(Receiver::Event, (Form::Property, name, ""), gives, usage, about, register)
 }
 
-fn register_size<A: Arrived>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_size<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut A| it.arrival().reply.body_bytes as i64);
 }
 
-fn register_ok<A: Arrived>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_ok<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut A| it.arrival().reply.failure.is_none());
 }
 
-fn register_error<A: Arrived>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_error<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut A| it.arrival().error());
 }
 
-fn register_duration<A: Arrived>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_duration<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut A| {
         let stamps = &it.arrival().reply.stamps;
         span(stamps.end.saturating_sub(stamps.start))
     });
 }
 
-fn register_text<A: Arrived>(engine: &mut Engine, name: &'static str, _: &Rc<Shared>) {
+fn register_text<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut A| it.arrival().text());
 }
 
-fn register_json<A: Arrived>(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>) {
+fn register_json<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, shared: &Rc<Shared>) {
     engine.register_fn(name, |it: &mut A| it.arrival().json());
     let with = shared.clone();
     engine.register_fn(name, move |it: &mut A, path: &str| it.arrival().json_at(&with.patterns, path));

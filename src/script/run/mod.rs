@@ -56,7 +56,7 @@ pub use self::{
     coroutine::panic_text,
 };
 use super::{
-    Closure, Loaded,
+    Closure, Loaded, direct,
     explain::{explain, innermost},
     words,
 };
@@ -78,6 +78,16 @@ pub struct Runtime {
     coroutines: CoroutinePool,
 }
 
+/// How closures call words and functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    /// See [`direct`].
+    Direct,
+    /// As Rhai does it: what the others are held against.
+    #[cfg(test)]
+    OfRhai,
+}
+
 struct Inner {
     engine: Engine,
     closures: Vec<Closure>,
@@ -95,7 +105,18 @@ impl Runtime {
         buffers: BufferPool,
         epoch_ms: u64,
     ) -> Self {
-        let Loaded { plan, mut engine, closures, shared: state, .. } = loaded;
+        Self::with_calls(loaded, clock, recorder, buffers, epoch_ms, Calls::Direct)
+    }
+
+    fn with_calls(
+        loaded: Loaded,
+        clock: Clock,
+        recorder: Rc<RefCell<Recorder>>,
+        buffers: BufferPool,
+        epoch_ms: u64,
+        calls: Calls,
+    ) -> Self {
+        let Loaded { plan, mut engine, ast, mut closures, shared: state, .. } = loaded;
         state.set_wall(epoch_ms, clock.clone());
         let shared = Shared::new(state, clock, recorder, Composer::new(&plan), buffers);
         ambient::limit(&mut engine);
@@ -104,7 +125,11 @@ impl Runtime {
         message::register(&mut engine);
         channel_words::register(&mut engine);
         vu::register(&mut engine);
-        words::register_stage(&mut engine, &shared);
+        let mut natives = shared.state.natives.take();
+        words::register_stage(&mut engine, &mut natives, &shared);
+        if calls == Calls::Direct {
+            direct::link(&mut engine, &ast, &natives, &mut closures);
+        }
         let flows = plan.flows.iter().map(|flow| flow.closure).collect();
         let inner = Rc::new(Inner { engine, closures, flows, shared });
         let body = inner.clone();

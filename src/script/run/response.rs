@@ -15,6 +15,7 @@ use crate::{
     protocol::{status_of, status_text, word_of},
     script::{
         Span,
+        direct::Registrar,
         engine::ITEMS_MAX,
         words::{Form, Receiver, Run, Stages, Word},
     },
@@ -134,7 +135,7 @@ pub(super) const fn property(
     gives: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     let (form, run) = (Form::Property, Run::Stage(register));
     Word { name, on: Receiver::Response, form, takes: "", gives, usage, about, stages: Stages::Run, run }
@@ -146,7 +147,7 @@ const fn method(
     gives: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     let (form, run) = (Form::Call, Run::Stage(register));
     Word { name, on: Receiver::Response, form, takes, gives, usage, about, stages: Stages::Run, run }

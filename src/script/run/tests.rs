@@ -7,21 +7,24 @@ use crate::{
     measure::{Kind, PhaseFigures, Totals},
     plan::FlowId,
     protocol::{ErrorKind, Failure, Response as Received, Stamps},
-    script::{LoadOptions, load_source},
+    script::{LoadError, LoadOptions, load_source},
 };
 
 /// A script with one flow of this body, loaded on a stack as deep as a worker's.
-fn with_flow(body: &str, test: impl FnOnce(&Stage) + Send) {
+fn with_flow(body: &str, test: impl Fn(&Stage) + Send) {
     with_script(&format!("flow(\"f\", |vu| {{\n{body}\n}});"), test);
 }
 
-fn with_script(text: &str, test: impl FnOnce(&Stage) + Send) {
+/// Tests a script as it is run, its calls made directly, and as Rhai makes them: nothing may differ.
+fn with_script(text: &str, test: impl Fn(&Stage) + Send) {
     let text = format!(
         "let api = target(\"http://127.0.0.1:1\");\nlet item = int(7, 7);\nlet main = {text}\nphase(\"p\").run(main).iterations(1);"
     );
     std::thread::scope(|scope| {
-        let worker =
-            std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, move || test(&Stage::new(&text)));
+        let worker = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, move || {
+            test(&Stage::new(&text, Calls::Direct));
+            test(&Stage::new(&text, Calls::OfRhai));
+        });
         worker.expect("a thread").join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
 }
@@ -33,13 +36,17 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, calls: Calls) -> Self {
+        Self::try_new(text, calls).unwrap_or_else(|error| panic!("{}", error.render(false)))
+    }
+
+    fn try_new(text: &str, calls: Calls) -> Result<Self, LoadError> {
         let options = LoadOptions { env: vec![("TOKEN".into(), "tops3cret".into())], ..LoadOptions::default() };
-        let loaded = load_source("test.rhai", text, &options).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let loaded = load_source("test.rhai", text, &options)?;
         let recorder = Rc::new(RefCell::new(Recorder::new()));
         let clock = Clock::real(crate::clock::Origin::now());
-        let runtime = Runtime::new(loaded, clock, recorder.clone(), BufferPool::default(), 1_000);
-        Self { runtime, recorder, user: User::new(3, 42) }
+        let runtime = Runtime::with_calls(loaded, clock, recorder.clone(), BufferPool::default(), 1_000, calls);
+        Ok(Self { runtime, recorder, user: User::new(3, 42) })
     }
 
     fn begin(&self) -> Box<dyn FlowRun> {
@@ -501,5 +508,6 @@ fn odd_paths_make_a_valid_request_line() {
     });
 }
 
+mod calls;
 mod reading;
 mod steps;

@@ -18,6 +18,7 @@ use crate::{
     plan::{Value, nearest},
     script::{
         Classifier, GeneratorHandle, Request, Span,
+        direct::Registrar,
         words::{
             Form::{self, Call, Property},
             Receiver, Run, Stages, Word,
@@ -44,7 +45,7 @@ const fn word(
     gives: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     Word { name, on: Receiver::Vu, form, takes, gives, usage, about, stages: Stages::Run, run: Run::Stage(register) }
 }
@@ -54,7 +55,7 @@ const fn verb(
     name: &'static str,
     usage: &'static str,
     about: &'static str,
-    register: fn(&mut Engine, &'static str, &Rc<Shared>),
+    register: fn(&mut Registrar<'_>, &'static str, &Rc<Shared>),
 ) -> Word {
     word(Call, name, "path: string, body?: any", "Response", usage, about, register)
 }
@@ -249,7 +250,7 @@ fn no_value(property: &str, vars: &Map) -> String {
     format!("`vu.{property}` has no value yet; {help}")
 }
 
-fn request(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>, method: &'static str) {
+fn request(engine: &mut Registrar<'_>, name: &'static str, shared: &Rc<Shared>, method: &'static str) {
     let with = shared.clone();
     engine.register_fn(name, move |vu: &mut Vu, path: &str| -> Result<Response, Failed> {
         Ok(Response(with.send_parts(&vu.0, method, path, None)?))

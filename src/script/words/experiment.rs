@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, Map};
+use rhai::{Dynamic, Map};
 
 use super::{
     Form::Call as Written,
@@ -21,6 +21,7 @@ use crate::{
     script::{
         Span,
         call::{Call, describe},
+        direct::Registrar,
         quantity::nanos,
         run::{Failed, Shared},
         top_level::Poison,
@@ -78,7 +79,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
     },
 ];
 
-fn paired(engine: &mut Engine, name: &'static str, shared: &Rc<Shared>) {
+fn paired(engine: &mut Registrar<'_>, name: &'static str, shared: &Rc<Shared>) {
     let with = shared.clone();
     engine.register_fn(name, move |name: &str, block: i64, base: Span, other: Span| -> Result<(), Failed> {
         let block = u64::try_from(block).map_err(|_| format!("paired(\"{name}\", {block}, …): blocks count from 0"))?;

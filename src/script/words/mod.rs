@@ -33,7 +33,7 @@ mod word;
 
 use std::{any::TypeId, cell::Cell, rc::Rc};
 
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Module};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Module, NativeCallContext};
 
 pub use self::{
     subject::{Guide, SUBJECTS, Subject, guide_to, words},
@@ -42,6 +42,7 @@ pub use self::{
 use super::{
     Fallible,
     call::{Call, place_of},
+    direct::{Natives, Registrar},
     quantity::{Pace, Span},
     run,
     state::{ScriptState, Stage},
@@ -175,10 +176,11 @@ fn name_types(engine: &mut Engine) {
 }
 
 /// Registers what only a virtual user can do.
-pub(super) fn register_stage(engine: &mut Engine, shared: &Rc<run::Shared>) {
+pub(super) fn register_stage(engine: &mut Engine, natives: &mut Natives, shared: &Rc<run::Shared>) {
+    let mut registrar = Registrar::new(engine, natives);
     for word in words() {
         if let Run::Stage(register) = word.run {
-            register(engine, word.name, shared);
+            register(&mut registrar, word.name, shared);
         }
     }
 }
@@ -196,7 +198,7 @@ pub(super) fn register_exact(engine: &mut Engine) {
 /// Rhai's own `sleep` stops the thread, and with it every virtual user of the worker. It is registered by exact
 /// types, so its refusal must be.
 fn refuse_sleep<T: Clone + 'static>(engine: &mut Engine) {
-    engine.register_fn("sleep", |ctx: rhai::NativeCallContext<'_>, _: T| -> Fallible<()> {
+    engine.register_fn("sleep", |ctx: NativeCallContext<'_>, _: T| -> Fallible<()> {
         let problem = Problem::at(&place_of(&ctx), "`sleep` would stop every virtual user of the worker")
             .help("inside a closure, write `vu.think(200.ms)`");
         Err(throw(problem, &ctx))
@@ -207,9 +209,10 @@ fn register_checked(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static
     let receiver = type_id(word.on);
     let mut types: Vec<TypeId> = receiver.into_iter().collect();
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
-    let state = state.clone();
-    engine.register_raw_fn(word.name, types, move |ctx, args| {
-        let call = Call { ctx: &ctx, state: &state, word, failed: Cell::new(None) };
+    let with = state.clone();
+    let checked = move |ctx: NativeCallContext<'_>, args: &mut [&mut Dynamic]| -> Fallible<Dynamic> {
+        let state = &with;
+        let call = Call { ctx: &ctx, state, word, failed: Cell::new(None) };
         if word.stages == Stages::Plan && state.stage() == Stage::Run {
             return Err(throw(
                 Problem::at(&call.place(), format!("`{}` belongs to the top level of the script", word.name))
@@ -233,11 +236,19 @@ fn register_checked(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static
             Some(problem) => Err(throw(*problem, &ctx)),
             None => Ok(result),
         }
-    });
+    };
+    let checked = Rc::new(checked);
+    let direct = checked.clone();
+    let direct = move |ctx: Option<NativeCallContext<'_>>, args: &mut [&mut Dynamic]| match ctx {
+        Some(ctx) => direct(ctx, args),
+        None => Err("internal error: a word without a place".into()),
+    };
+    state.natives.borrow_mut().add(word.name, &types, Rc::new(direct));
+    engine.register_raw_fn(word.name, types, move |ctx, args| checked(ctx, args));
 }
 
 /// A problem as an error of the script, at the call's position.
-pub(super) fn throw(problem: Problem, ctx: &rhai::NativeCallContext<'_>) -> Box<EvalAltResult> {
+pub(super) fn throw(problem: Problem, ctx: &NativeCallContext<'_>) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(Dynamic::from(super::explain::Thrown(Rc::new(problem))), ctx.call_position()).into()
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine};
 
-use super::super::{call::Call, run::Shared};
+use super::super::{call::Call, direct::Registrar, run::Shared};
 
 /// What a word is called on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,7 +153,7 @@ pub(in crate::script) enum Run {
     /// Registered by the row, by exact types, in both stages.
     Exact(fn(&mut Engine, &'static str)),
     /// Registered by the row, by exact types, for the run stage: what a virtual user does all the time.
-    Stage(fn(&mut Engine, &'static str, &Rc<Shared>)),
+    Stage(fn(&mut Registrar<'_>, &'static str, &Rc<Shared>)),
     /// The language has it.
     Language,
 }
