@@ -28,11 +28,11 @@ pub(super) fn warnings(
         }
     }
     if let Some(steady) = summary.steady().filter(|part| part.cache.withheld.is_none()) {
-        for (class, n) in [("hits", steady.cache.hits), ("misses", steady.cache.misses)] {
+        for (n, one, many) in [(steady.cache.hits, "hit", "hits"), (steady.cache.misses, "miss", "misses")] {
             if n < SCARCE {
-                warnings.push(format!(
-                    "steady: only {n} {class}: their percentiles are withheld or wide; measure for longer"
-                ));
+                let class = if n == 1 { one } else { many };
+                warnings
+                    .push(format!("steady: only {n} {class}: percentiles are withheld or wide; measure for longer"));
             }
         }
         if let (Some(low), Some(ceiling)) = (steady.cache.low, steady.ceiling)

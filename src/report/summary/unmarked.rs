@@ -49,7 +49,7 @@ pub(super) fn unmarked(
     let few = hit.count().min(miss.count());
     let mut summary = UnmarkedSummary { separation: apart, hit_ratio: None, low: None, high: None, withheld: None };
     if few < samples_to_show(950_000) {
-        summary.withheld = Some(format!("only {few} pairs tell what hits and misses are like"));
+        summary.withheld = Some(format!("too few pairs ({few}) tell what hits and misses are like"));
     } else if apart < APART_MIN {
         summary.withheld = Some(format!(
             "hits and misses take too alike times to be told apart (separation {apart:.2}, {APART_MIN} is needed)"
