@@ -9,7 +9,7 @@ use std::{
 
 use loadr::lab::LabOptions;
 
-use crate::harness::{Ended, Program, TestLab};
+use crate::harness::{Ended, Program, TestLab, dead_addr};
 
 /// A proxy on loopback, until the test's process ends.
 struct TestProxy {
@@ -214,7 +214,7 @@ fn a_socks_proxy_is_asked_for_an_address_or_a_name() {
 #[test]
 fn a_proxys_failures_are_its_own() {
     let (plain, secure) = (TestLab::start(), secured());
-    let dead = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port");
+    let dead = dead_addr();
     let refusing = |answer| http_proxy(None, Some(answer)).addr;
     for (lab, proxy, kind, part) in [
         (&plain, format!("http://{dead}"), "proxy_unreachable", "the HTTP proxy 127.0.0.1:"),

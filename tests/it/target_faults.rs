@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::harness::{LabChild, Program, TestLab, until};
+use crate::harness::{LabChild, Program, TestLab, dead_addr, until};
 
-/// An address at which nothing listens: a port that was free a moment ago.
+/// The URL of an address at which nothing listens.
 fn dead_url() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    format!("http://{}", listener.local_addr().expect("its address"))
+    format!("http://{}", dead_addr())
 }
 
 const STEADY: &str = r#"

@@ -1,6 +1,7 @@
 //! What the tests share: the program, a lab to send to, and ways to read what was reported.
 
 mod browser;
+mod dead;
 mod figures;
 mod lab;
 mod nginx;
@@ -12,6 +13,7 @@ mod turn;
 mod wait;
 
 pub use browser::Browser;
+pub use dead::dead_addr;
 pub use figures::Figures;
 pub use lab::{LabChild, TestLab};
 pub use nginx::Nginx;
