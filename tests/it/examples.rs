@@ -190,7 +190,7 @@ fn the_background_goes_on_beside_the_others() {
     assert_eq!(figures.phase("background").count("offered"), 100, "{ended}");
     assert_eq!(figures.phase("crowd").count("offered"), 150, "{ended}");
     let starts = ["background", "crowd", "report job"].map(|name| figures.phase(name).seconds("start_s"));
-    assert!(starts.iter().all(|start| (start - starts[0]).abs() < 0.5), "they start together: {ended}");
+    assert!(starts.iter().all(|start| (start - starts[0]).abs() < 0.01), "they start together: {ended}");
     assert!(figures.phase("report job").count("offered") <= 21, "the throttle holds: {ended}");
 }
 

@@ -34,9 +34,8 @@ fn assert_exact(figures: &Figures) {
     assert!(checkout.ms("response_us", "min") >= 200.0);
     assert!(checkout.ms("service_us", "min") < 200.0);
     let sustained = figures.phase("sustained");
-    // The last checkouts are waited for, on a slow machine longer.
-    assert!((29.5..33.0).contains(&sustained.seconds("duration_s")), "{}", sustained.0);
-    assert!((450.0..510.0).contains(&sustained.seconds("rate_achieved")), "{}", sustained.0);
+    assert!((sustained.seconds("duration_s") - 30.0).abs() < 0.5);
+    assert!((sustained.seconds("rate_achieved") - 500.0).abs() < 10.0);
     let warmup = figures.phase("warm-up");
     assert_eq!(warmup.0["warmup"], true);
     assert_eq!(warmup.0["is_open"], false);
