@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use rhai::{AST, Dynamic, Engine, EvalContext, Expr, ImmutableString, Position};
 
-pub use self::natives::{Natives, Registrar};
+pub use self::natives::{Function, Natives, Registrar};
 use self::{
     rewrite::{Rewriter, functions},
     site::Site,

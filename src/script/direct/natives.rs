@@ -37,7 +37,10 @@ impl std::fmt::Debug for Native {
 impl Natives {
     /// Adds a function that gets its context and copies what it keeps of its arguments.
     pub fn add(&mut self, name: &str, types: &[TypeId], function: Rc<Function>) {
-        let native = Native { types: types.into(), is_method: true, has_context: true, function };
+        self.push(name, Native { types: types.into(), is_method: true, has_context: true, function });
+    }
+
+    fn push(&mut self, name: &str, native: Native) {
         self.0.entry(name.to_owned()).or_default().push(native);
     }
 
@@ -135,7 +138,7 @@ impl<'a> Registrar<'a> {
                 has_context: function.has_context(),
                 function: call.clone(),
             };
-            self.natives.0.entry(name.to_owned()).or_default().push(native);
+            self.natives.push(name, native);
         }
         self
     }

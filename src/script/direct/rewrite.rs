@@ -23,6 +23,8 @@ pub(super) struct Function {
     statements: Vec<Stmt>,
     start: Position,
     end: Position,
+    /// The body as Rhai shows it.
+    shown: String,
 }
 
 /// The functions of a script, closures among them. Rhai tells where a body is, and not what it is: its statements
@@ -37,6 +39,7 @@ pub(super) fn functions(ast: &AST) -> Vec<Function> {
             statements: Vec::new(),
             start: function.body.start_position(),
             end: function.body.end_position(),
+            shown: format!("{:?}", function.body),
         })
         .collect();
     let mut roots = 0;
@@ -52,15 +55,18 @@ pub(super) fn functions(ast: &AST) -> Vec<Function> {
         }
         true
     });
-    let texts = ast.iter_fn_def().filter(|function| function.this_type.is_none());
-    let texts: Vec<String> = texts.map(|function| format!("{:?}", function.body)).collect();
-    let usable = functions.into_iter().zip(texts).filter(|(function, text)| {
+    functions.retain(|function| {
         // What was found must be what Rhai has; and what a function imports, Rhai alone forgets at its end.
-        let block = StmtBlock::new(function.statements.iter().cloned(), function.start, function.end);
         let imports = |statement: &Stmt| matches!(statement, Stmt::Import(..) | Stmt::Export(..));
-        format!("Statements({block:?})") == *text && !function.statements.iter().any(imports)
+        format!("Statements({:?})", function.block()) == function.shown && !function.statements.iter().any(imports)
     });
-    usable.map(|(function, _)| function).collect()
+    functions
+}
+
+impl Function {
+    fn block(&self) -> StmtBlock {
+        StmtBlock::new(self.statements.iter().cloned(), self.start, self.end)
+    }
 }
 
 /// The innermost function that has a statement at a place.
@@ -91,7 +97,7 @@ impl<'a> Rewriter<'a> {
 
     /// The copy of a function.
     pub(super) fn body(&mut self, function: &Function) -> Body {
-        let mut block = StmtBlock::new(function.statements.iter().cloned(), function.start, function.end);
+        let mut block = function.block();
         self.block(&mut block);
         let steps = block.statements_mut().drain(..).map(step).collect();
         Body { name: function.name.clone(), params: function.params.clone(), steps }

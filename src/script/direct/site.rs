@@ -10,9 +10,6 @@ use crate::script::{
     engine::{CALL_LEVELS_MAX, STRING_BYTES_MAX, VARIABLES_MAX},
 };
 
-/// What Rhai evaluates in.
-pub(super) type Context<'a, 's, 'ps, 'g, 'c, 't> = EvalContext<'a, 's, 'ps, 'g, 'c, 't>;
-
 /// Calls with more arguments are Rhai's.
 pub(super) const ARGUMENTS_MAX: usize = 4;
 
@@ -73,7 +70,7 @@ pub(super) struct Word {
 
 impl Site {
     /// What the expression gives that it stands for.
-    pub(super) fn eval(&self, context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table) -> Fallible<Dynamic> {
+    pub(super) fn eval(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, table: &Table) -> Fallible<Dynamic> {
         match self {
             Self::Method { variable, word, rest, original } if rest.is_empty() && word.is_plain => {
                 let mut values = word.values(context, table)?;
@@ -150,12 +147,12 @@ impl Word {
         Self { name, natives, arguments, is_plain, placed, at }
     }
 
-    fn values(&self, context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table) -> Fallible<Values> {
+    fn values(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, table: &Table) -> Fallible<Values> {
         evaluated(context, table, &self.arguments)
     }
 
     /// Whether a variable holds something that it is a word of.
-    fn fits(&self, context: &mut Context<'_, '_, '_, '_, '_, '_>, variable: &str) -> bool {
+    fn fits(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, variable: &str) -> bool {
         let value = context.scope_mut().get_mut(variable);
         value.is_some_and(|value| {
             !value.is_shared() && self.natives.iter().any(|native| native.takes_first(value.type_id()))
@@ -170,7 +167,7 @@ impl Word {
     /// Calls it on the value of a variable; `None` where that is nothing that it knows.
     fn call_on_variable(
         &self,
-        context: &mut Context<'_, '_, '_, '_, '_, '_>,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
         variable: &str,
         values: &mut Values,
     ) -> Option<Fallible<Dynamic>> {
@@ -194,7 +191,7 @@ impl Word {
     /// Calls it on a value that is in no variable.
     fn call_on(
         &self,
-        context: &mut Context<'_, '_, '_, '_, '_, '_>,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
         mut receiver: Dynamic,
         values: &mut Values,
     ) -> Fallible<Dynamic> {
@@ -209,7 +206,7 @@ impl Word {
 /// Has Rhai do what no word was found for, or what it alone knows to do, with values that are there already.
 #[cold]
 fn by_rhai(
-    context: &mut Context<'_, '_, '_, '_, '_, '_>,
+    context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
     placed: &Expr,
     values: &mut [Dynamic],
     receiver: Option<Dynamic>,
@@ -227,7 +224,7 @@ fn by_rhai(
 }
 
 /// The arguments' values, in their order.
-fn evaluated(context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table, arguments: &[Expr]) -> Fallible<Values> {
+fn evaluated(context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, table: &Table, arguments: &[Expr]) -> Fallible<Values> {
     let mut values = Values::default();
     for (place, argument) in values.iter_mut().zip(arguments) {
         *place = value(context, table, argument)?;
@@ -235,7 +232,7 @@ fn evaluated(context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table, argum
     Ok(values)
 }
 
-fn value(context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table, expression: &Expr) -> Fallible<Dynamic> {
+fn value(context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, table: &Table, expression: &Expr) -> Fallible<Dynamic> {
     match expression {
         Expr::StringConstant(text, _) => return Ok(text.clone().into()),
         Expr::IntegerConstant(number, _) => return Ok((*number).into()),
@@ -262,7 +259,7 @@ impl Body {
     /// Runs the function with what it is given, which it takes.
     pub(super) fn call(
         &self,
-        context: &mut Context<'_, '_, '_, '_, '_, '_>,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
         table: &Table,
         values: &mut [Dynamic],
         at: Position,
@@ -284,7 +281,7 @@ impl Body {
     /// their values, for the next call.
     pub(super) fn call_in_own_scope(
         &self,
-        context: &mut Context<'_, '_, '_, '_, '_, '_>,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
         table: &Table,
         values: &mut [Dynamic],
     ) -> Fallible<Dynamic> {
@@ -311,12 +308,12 @@ impl Body {
     }
 
     /// Makes variables of what it is given.
-    fn fill(&self, context: &mut Context<'_, '_, '_, '_, '_, '_>, values: &mut [Dynamic]) {
+    fn fill(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, values: &mut [Dynamic]) {
         let values = values.iter_mut().map(std::mem::take);
         context.scope_mut().extend(self.params.iter().cloned().zip(values));
     }
 
-    fn run(&self, context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table, at: Position) -> Fallible<Dynamic> {
+    fn run(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, table: &Table, at: Position) -> Fallible<Dynamic> {
         context.global_runtime_state_mut().level += 1;
         context.global_runtime_state_mut().scope_level += 1;
         let result = self.steps(context, table, at);
@@ -326,7 +323,12 @@ impl Body {
     }
 
     /// Its statements, one after the other; the value of the last.
-    fn steps(&self, context: &mut Context<'_, '_, '_, '_, '_, '_>, table: &Table, at: Position) -> Fallible<Dynamic> {
+    fn steps(
+        &self,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+        table: &Table,
+        at: Position,
+    ) -> Fallible<Dynamic> {
         // An operation, as Rhai counts them: functions that call each other without end are found out by it.
         let mut result = context.eval_expression_tree(&Expression::from(&Expr::Unit(at)))?;
         for step in &self.steps {
@@ -351,17 +353,13 @@ impl Body {
     #[cold]
     fn returned(
         &self,
-        context: &Context<'_, '_, '_, '_, '_, '_>,
+        context: &EvalContext<'_, '_, '_, '_, '_, '_>,
         mut error: Box<EvalAltResult>,
         at: Position,
     ) -> Fallible<Dynamic> {
         match *error {
             EvalAltResult::Return(value, _) => Ok(value),
-            EvalAltResult::Exit(..) => {
-                error.set_position(at);
-                Err(error)
-            }
-            _ if error.is_system_exception() => {
+            _ if matches!(*error, EvalAltResult::Exit(..)) || error.is_system_exception() => {
                 error.set_position(at);
                 Err(error)
             }

@@ -42,7 +42,7 @@ pub use self::{
 use super::{
     Fallible,
     call::{Call, place_of},
-    direct::{Natives, Registrar},
+    direct::{Function, Natives, Registrar},
     quantity::{Pace, Span},
     run,
     state::{ScriptState, Stage},
@@ -210,8 +210,8 @@ fn register_checked(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static
     let mut types: Vec<TypeId> = receiver.into_iter().collect();
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
     let with = state.clone();
-    let checked = move |ctx: NativeCallContext<'_>, args: &mut [&mut Dynamic]| -> Fallible<Dynamic> {
-        let state = &with;
+    let checked: Rc<Function> = Rc::new(move |ctx, args| {
+        let (state, ctx) = (&with, ctx.ok_or("internal error: a word without a place")?);
         let call = Call { ctx: &ctx, state, word, failed: Cell::new(None) };
         if word.stages == Stages::Plan && state.stage() == Stage::Run {
             return Err(throw(
@@ -236,15 +236,9 @@ fn register_checked(engine: &mut Engine, state: &Rc<ScriptState>, word: &'static
             Some(problem) => Err(throw(*problem, &ctx)),
             None => Ok(result),
         }
-    };
-    let checked = Rc::new(checked);
-    let direct = checked.clone();
-    let direct = move |ctx: Option<NativeCallContext<'_>>, args: &mut [&mut Dynamic]| match ctx {
-        Some(ctx) => direct(ctx, args),
-        None => Err("internal error: a word without a place".into()),
-    };
-    state.natives.borrow_mut().add(word.name, &types, Rc::new(direct));
-    engine.register_raw_fn(word.name, types, move |ctx, args| checked(ctx, args));
+    });
+    state.natives.borrow_mut().add(word.name, &types, checked.clone());
+    engine.register_raw_fn(word.name, types, move |ctx, args| checked(Some(ctx), args));
 }
 
 /// A problem as an error of the script, at the call's position.
