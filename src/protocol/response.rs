@@ -84,6 +84,13 @@ impl Response {
         Self { bytes, head_len, content: OnceCell::new(), content_max: u64::MAX, pool: Weak::new() }
     }
 
+    /// Of this one it is known that it has no `content-encoding`: nobody need look for one.
+    #[must_use]
+    pub fn uncoded(mut self) -> Self {
+        self.content = OnceCell::from(Ok(None));
+        self
+    }
+
     /// The status line and the fields, to the blank line.
     pub fn head(&self) -> &[u8] {
         &self.bytes[..self.head_len]

@@ -24,6 +24,8 @@ pub struct Head {
     pub reusable: bool,
     /// A field sets a cookie.
     pub sets_cookies: bool,
+    /// A field names a coding of the content.
+    pub is_coded: bool,
 }
 
 /// How the end of a body is found (RFC 9112, section 6.3).
@@ -132,6 +134,7 @@ struct Fields {
     close: bool,
     keep_alive: bool,
     sets_cookies: bool,
+    is_coded: bool,
 }
 
 /// The minor version of HTTP/1.1, as the parser gives it.
@@ -156,6 +159,7 @@ impl Fields {
             10 if is(name, b"Connection") => self.connection(value),
             10 if is(name, b"Set-Cookie") => self.sets_cookies = true,
             14 if is(name, b"Content-Length") => self.content_length(value)?,
+            16 if is(name, b"Content-Encoding") => self.is_coded = true,
             17 if is(name, b"Transfer-Encoding") => self.transfer_encoding(value)?,
             _ => {}
         }
@@ -179,7 +183,7 @@ impl Fields {
                 None => (Framing::UntilClose, false),
             },
         };
-        Head { len, status, framing, reusable, sets_cookies: self.sets_cookies }
+        Head { len, status, framing, reusable, sets_cookies: self.sets_cookies, is_coded: self.is_coded }
     }
 
     fn connection(&mut self, value: &[u8]) {
@@ -243,10 +247,29 @@ mod tests {
     }
 
     #[test]
+    fn a_coding_of_the_content_is_noticed_whatever_its_case() {
+        for (field, is_coded) in
+            [("Content-Encoding: gzip", true), ("content-encoding:br", true), ("X-Coding: gzip", false)]
+        {
+            // The parser of usual heads leaves those of HTTP/1.0 to the other.
+            for version in ["1.1", "1.0"] {
+                let text = format!("HTTP/{version} 200 OK\r\nContent-Length: 0\r\n{field}\r\n\r\n");
+                assert_eq!(head(&text).map(|head| head.map(|head| head.is_coded)), Ok(Some(is_coded)), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn the_length_counts_the_blank_line() {
         let text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        let expected =
-            Head { len: text.len() - 2, status: 200, framing: Framing::Length(2), reusable: true, sets_cookies: false };
+        let expected = Head {
+            len: text.len() - 2,
+            status: 200,
+            framing: Framing::Length(2),
+            reusable: true,
+            sets_cookies: false,
+            is_coded: false,
+        };
         assert_eq!(head(text), Ok(Some(expected)));
     }
 

@@ -44,6 +44,7 @@ pub struct ResponseReader {
     interim: u8,
     reusable: bool,
     sets_cookies: bool,
+    is_coded: bool,
     status: u16,
     body_bytes: u64,
     received: u64,
@@ -65,6 +66,7 @@ impl ResponseReader {
             interim: 0,
             reusable: false,
             sets_cookies: false,
+            is_coded: false,
             status: 0,
             body_bytes: 0,
             received: 0,
@@ -186,7 +188,8 @@ impl ResponseReader {
             pool.give(self.held);
             return None;
         }
-        Some(pool.response(self.held, self.head_len))
+        let response = pool.response(self.held, self.head_len);
+        Some(if self.is_coded { response } else { response.uncoded() })
     }
 
     /// The next head, and how many bytes of `input` it took. What is held afterwards is that head where it is
@@ -250,6 +253,7 @@ impl ResponseReader {
             return Ok(());
         }
         self.status = head.status;
+        self.is_coded = head.is_coded;
         self.reusable = head.reusable;
         if self.keep > Keep::Nothing {
             self.head_len = head.len;
