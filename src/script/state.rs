@@ -93,24 +93,22 @@ impl Closure {
     ///
     /// # Errors
     /// What the script throws, or a limit.
-    pub fn call(&self, engine: &Engine, mut args: impl AsMut<[Dynamic]>) -> Fallible<Dynamic> {
+    pub fn call(&self, engine: &Engine, args: impl IntoIterator<Item = Dynamic>) -> Fallible<Dynamic> {
         if self.arity.is_none() {
-            return self.call_of_unknown_arity(engine, args.as_mut());
+            return self.call_of_unknown_arity(engine, args.into_iter().collect());
         }
         let idle = self.warm.borrow_mut().pop();
         let mut warm = idle.unwrap_or_else(|| self.warm_up());
-        let args = args.as_mut();
-        let given = self.ptr.curry().len() + args.len();
         let mut values: FnArgsVec<Dynamic> = FnArgsVec::new();
         // Faster than to collect them.
         for value in self.ptr.curry() {
             values.push(value.clone());
         }
         for value in args {
-            values.push(std::mem::take(value));
+            values.push(value);
         }
         let mut context = EvalContext::new(engine, &mut warm.global, &mut warm.caches, &mut warm.scope, None);
-        let result = match self.linked.as_ref().filter(|linked| linked.takes(given)) {
+        let result = match self.linked.as_ref().filter(|linked| linked.takes(values.len())) {
             Some(linked) => linked.call(&mut context, &mut values),
             None => {
                 let mut places: FnArgsVec<&mut Dynamic> = values.iter_mut().collect();
@@ -140,11 +138,11 @@ impl Closure {
 
     #[cold]
     #[inline(never)]
-    fn call_of_unknown_arity(&self, engine: &Engine, args: &mut [Dynamic]) -> Fallible<Dynamic> {
+    fn call_of_unknown_arity(&self, engine: &Engine, mut args: FnArgsVec<Dynamic>) -> Fallible<Dynamic> {
         let source = self.surroundings.source.as_deref();
         let ctx: NativeCallContext<'_> =
             (engine, self.ptr.fn_name(), source, &*self.surroundings, Position::NONE).into();
-        self.ptr.call_raw(&ctx, None, args)
+        self.ptr.call_raw(&ctx, None, &mut args)
     }
 }
 
@@ -239,6 +237,11 @@ impl ScriptState {
         self.wall.borrow().as_ref().map_or(0, |(epoch_ms, clock)| epoch_ms + clock.now() / MILLISECOND)
     }
 
+    /// As [`Self::wall_ms`], when the time was read last: mostly when the script got the floor.
+    pub(super) fn recent_wall_ms(&self) -> u64 {
+        self.wall.borrow().as_ref().map_or(0, |(epoch_ms, clock)| epoch_ms + clock.recent() / MILLISECOND)
+    }
+
     /// Does something with the random numbers of the virtual user that has the floor; without one, with those
     /// of a user that is in no run.
     ///
@@ -250,7 +253,7 @@ impl ScriptState {
     ) -> Result<R, DrawError> {
         let drawers = self.drawers();
         let user = super::run::current_user().unwrap_or_else(|| self.nobody.clone());
-        user.draw(self.wall_ms(), |context| work(&drawers, context))
+        user.draw(self.recent_wall_ms(), |context| work(&drawers, context))
     }
 
     /// Draws from one of the plan's generators.

@@ -93,8 +93,11 @@ impl PhaseRecord {
 
     /// Counts the result of a check. Where it is the first that failed, `example` is asked for.
     pub(super) fn check(&mut self, name: &str, passed: bool, example: impl FnOnce() -> Option<Excerpt>) {
-        let counts = entry(&mut self.checks, name);
-        *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
+        let count = |counts: &mut CheckCounts| *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
+        match self.checks.get_mut(name) {
+            Some(counts) => count(counts),
+            None => count(entry(&mut self.checks, name)),
+        }
         if passed {
             return;
         }

@@ -239,15 +239,10 @@ impl Inner {
             Call::Hook(closure) | Call::Setup(closure) | Call::Teardown(closure) => closure,
         };
         let closure = &self.closures[id.index()];
-        let mut arguments = [Dynamic::from(Vu(user.clone())), Dynamic::UNIT];
-        let mut given = 1;
-        if matches!(call, Call::Teardown(_)) {
-            arguments[1] = self.shared.data.borrow().clone();
-            given = 2;
-        }
-        let given = closure.arity.map_or(given, |arity| arity.min(given));
+        let of_setup = matches!(call, Call::Teardown(_)).then(|| self.shared.data.borrow().clone());
+        let arguments = std::iter::once(Dynamic::from(Vu(user.clone()))).chain(of_setup);
         // The rare ends are functions of their own: this frame lies below everything the script does.
-        match closure.call(&self.engine, &mut arguments[..given]) {
+        match closure.call(&self.engine, arguments.take(closure.arity.unwrap_or(usize::MAX))) {
             Ok(value) if matches!(call, Call::Setup(_)) => end_of_setup(&value, closure),
             Ok(_) => End::Completed(serde_json::Value::Null),
             Err(error) => self.end_by(&error, closure),

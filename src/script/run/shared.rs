@@ -1,6 +1,11 @@
 //! What the words of the run stage share: one per worker.
 
-use std::{any::Any, cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    any::Any,
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+};
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
@@ -25,6 +30,17 @@ pub(in crate::script) type Failed = Box<EvalAltResult>;
 /// Distinct request names kept ready; paths beyond that are still named, only slower.
 const NAMES_MAX: usize = 1_024;
 
+/// Of so many names it is known which path they are of.
+const LATEST_MAX: usize = 8;
+
+/// The row of a path.
+struct Named {
+    method: String,
+    target: TargetId,
+    path: String,
+    name: NameId,
+}
+
 /// See the module.
 pub(in crate::script) struct Shared {
     pub(super) state: Rc<ScriptState>,
@@ -37,6 +53,8 @@ pub(in crate::script) struct Shared {
     pub(super) data: RefCell<Dynamic>,
     default_target: TargetId,
     names: RefCell<HashMap<String, NameId, ahash::RandomState>>,
+    /// Of paths that are their own pattern: the latest.
+    latest_names: RefCell<VecDeque<Named>>,
     name_scratch: RefCell<String>,
 }
 
@@ -70,6 +88,7 @@ impl Shared {
             patterns: Patterns::new(),
             data: RefCell::new(Dynamic::UNIT),
             names: RefCell::default(),
+            latest_names: RefCell::default(),
             name_scratch: RefCell::default(),
         })
     }
@@ -82,6 +101,20 @@ impl Shared {
     /// The row a request is reported under that its author did not name: method and path, with the parts that
     /// look like an identifier shown as `{…}`; host and port before it where it is not the first target.
     pub(super) fn name(&self, method: &str, target: TargetId, path: &str) -> NameId {
+        let is_it = |named: &&Named| named.path == path && named.method == method && named.target == target;
+        if let Some(named) = self.latest_names.borrow().iter().find(is_it) {
+            return named.name;
+        }
+        let name = self.name_by_pattern(method, target, path);
+        if is_pattern(path) {
+            let mut latest = self.latest_names.borrow_mut();
+            latest.truncate(LATEST_MAX - 1);
+            latest.push_front(Named { method: method.to_owned(), target, path: path.to_owned(), name });
+        }
+        name
+    }
+
+    fn name_by_pattern(&self, method: &str, target: TargetId, path: &str) -> NameId {
         let mut scratch = self.name_scratch.borrow_mut();
         scratch.clear();
         self.push_name(&mut scratch, method, target, path);
@@ -116,7 +149,7 @@ impl Shared {
     pub(super) fn plain(&self, user: &User, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Request {
         let target = user.target.get();
         let mut wire = self.buffers.take();
-        let body_at = self.composer.write(&mut wire, target, method, path, (user, self.state.wall_ms()), body);
+        let body_at = self.composer.write(&mut wire, target, method, path, (user, self.state.recent_wall_ms()), body);
         Request {
             name: self.name(method, target, path),
             target,
@@ -215,10 +248,14 @@ pub(super) fn guarded<R>(work: impl FnOnce() -> Result<R, Failed>) -> Result<R, 
         .unwrap_or_else(|panic| Err(format!("internal error: {} (please report it)", panic_text(&*panic)).into()))
 }
 
+/// Whether a path has no query and no identifier, all of which have a digit.
+fn is_pattern(path: &str) -> bool {
+    !path.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'?' | b'#'))
+}
+
 /// Appends a path without its query, identifiers shown as `{…}`.
 fn push_pattern(out: &mut String, path: &str) {
-    // Every identifier has a digit: most paths are their own pattern.
-    if !path.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'?' | b'#')) {
+    if is_pattern(path) {
         out.push_str(path);
         return;
     }
