@@ -22,8 +22,8 @@ use crate::{
     measure::{ClassId, Sample, SampleResult},
     plan::Expect,
     protocol::{
-        ChannelKind, Ended, ErrorKind, Exchange, Failure, Incoming, Keep, Later, Negotiated, Opening, Outgoing,
-        Response, Stamps, Transport,
+        ChannelKind, Ended, ErrorKind, Exchange, Failure, Incoming, Keep, Later, Opening, Outcome, Outgoing, Response,
+        Stamps, Transport,
     },
 };
 
@@ -87,16 +87,15 @@ impl<T: Transport> Worker<T> {
         let (outcome, channel) = self.transport.channel(&vu.session, opening).await;
         unfinished.finished = true;
         self.note_exchange(ledger, request.name, vu, &exchange, &outcome);
-        let bytes = (outcome.bytes_sent, outcome.bytes_received);
         let wire = self.buffers.lend(request.wire);
         let sent = Sent { target: request.target, wire, body_at: request.body_at, redirects: 0 };
         let reply = into_reply(outcome, sent, &request.expect, body_bytes_max);
         let view = SentView::of(&reply.sent);
         self.examine(ledger, &reply, view, vu, &request.checks, request.classify.as_ref(), &request.saves);
-        self.file_reply(ledger, &Pending { name: request.name, planned, reply: reply.clone(), bytes }, view);
+        self.file_reply(ledger, &Pending { name: request.name, planned, reply: reply.clone() }, view);
         vu.user.remember(&reply);
-        let base = Base { planned, started: reply.stamps.start };
-        let (ended, mishap) = (reply.stamps.end, mishap_of(&reply));
+        let base = Base { planned, started: reply.outcome.stamps.start };
+        let (ended, mishap) = (reply.outcome.stamps.end, mishap_of(&reply));
         let live = LiveChannel::new(reply, (kind, &name), channel, base, request.timeout);
         Done { answer: ChannelAnswer::Opened(Rc::new(live)), ended, mishap }
     }
@@ -284,16 +283,19 @@ impl<T: Transport> Worker<T> {
 /// A message as a response: its bytes are the body.
 fn arrived(base: Base, end: Nanos, bytes: Vec<u8>, failure: Option<Failure>) -> Rc<Reply> {
     let end = end.max(base.started);
-    Rc::new(Reply {
-        status: 0,
+    let expected = Cell::new(failure.is_none());
+    let outcome = Outcome {
         stamps: Stamps { start: base.started, end, ..Stamps::default() },
         reused: true,
-        negotiated: Negotiated::default(),
-        sent: Sent::default(),
         body_bytes: bytes.len() as u64,
         response: failure.is_none().then(|| Response::detached(bytes, 0)),
-        expected: Cell::new(failure.is_none()),
         failure,
+        ..Outcome::default()
+    };
+    Rc::new(Reply {
+        outcome: Box::new(outcome),
+        sent: Sent::default(),
+        expected,
         class: RefCell::new(None),
         parsed: OnceCell::new(),
         filed: Cell::new(true),

@@ -27,7 +27,7 @@ const READERS: &[Reader] = &[
 /// user), `CF-Cache-Status`, `X-Cache-Status`, `X-Cache`, `X-Vercel-Cache`, `X-Cache-Hits`, `X-Varnish` with two
 /// ids, `Age` above 0, `Server-Timing` with a metric `cache` or `cdn-cache`; of a reply of Redis, whether it is nil. `unknown` where none of them decides.
 pub(super) fn cache_status(reply: &Reply) -> &'static str {
-    reply.response.as_ref().map_or("unknown", of_response)
+    reply.outcome.response.as_ref().map_or("unknown", of_response)
 }
 
 pub(super) fn of_response(response: &Response) -> &'static str {

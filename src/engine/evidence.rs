@@ -49,11 +49,11 @@ impl<'a> SentView<'a> {
             wire: self.wire,
             body_at: self.body_at,
             redirects: self.redirects,
-            http2: reply.negotiated.http == HttpVersion::Http2,
-            status: reply.status,
+            http2: reply.outcome.negotiated.http == HttpVersion::Http2,
+            status: reply.outcome.status,
             error: reply.failed().map(|failure| failure.kind.word()),
-            stamps: reply.stamps,
-            answer: reply.response.as_ref().map_or(&[], Response::known_content),
+            stamps: reply.outcome.stamps,
+            answer: reply.outcome.response.as_ref().map_or(&[], Response::known_content),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     clock::Nanos,
     measure::NameId,
     plan::{ClosureId, Expect, FlowId, Place, Save},
-    protocol::{ChannelKind, Failure, HttpVersion, Lent, Negotiated, Outgoing, Response, Stamps, TargetId},
+    protocol::{ChannelKind, Failure, HttpVersion, Lent, Outcome, Outgoing, TargetId},
 };
 
 use super::{
@@ -240,22 +240,10 @@ pub struct Request {
 /// that when the script asks for its next step.
 #[derive(Debug)]
 pub struct Reply {
-    /// The status code, or 0.
-    pub status: u16,
-    /// Why there is no response.
-    pub failure: Option<Failure>,
-    /// When things happened.
-    pub stamps: Stamps,
-    /// The exchange went over a connection that was open already.
-    pub reused: bool,
-    /// What its connection agreed on.
-    pub negotiated: Negotiated,
+    /// What the exchange came to; of a failure without a status.
+    pub outcome: Box<Outcome>,
     /// What was sent; empty where who asks has it anyway.
     pub sent: Sent,
-    /// Fields and body.
-    pub response: Option<Response>,
-    /// Length of the body, in bytes.
-    pub body_bytes: u64,
     /// Whether the request ended as expected, by what is known so far.
     pub expected: Cell<bool>,
     /// The class, where there is one.
@@ -282,6 +270,7 @@ pub struct Sent {
 impl Reply {
     /// Why the request failed: there was no whole response, or its content could not be read by who tried.
     pub fn failed(&self) -> Option<&Failure> {
-        self.failure.as_ref().or_else(|| self.response.as_ref()?.content_failure())
+        let outcome = &self.outcome;
+        outcome.failure.as_ref().or_else(|| outcome.response.as_ref()?.content_failure())
     }
 }

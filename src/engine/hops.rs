@@ -5,6 +5,7 @@ use url::Url;
 
 use super::{
     cookies::CookieScope,
+    iteration::count_connection,
     redirect::{self, Hop},
     vu::Vu,
     worker::Worker,
@@ -14,13 +15,6 @@ use crate::{
     measure::{ClassId, NameId, Sample, SampleResult},
     protocol::{ErrorKind, Exchange, Failure, Origin, Outcome, Transport},
 };
-
-/// The outcome of an exchange: an error, as it were, if there is a redirect to follow. By value: what is looked at by
-/// reference before a wait keeps its room during it, and each request under way has that.
-#[expect(clippy::result_large_err, reason = "neither is an error")]
-fn last_or_redirect(outcome: Outcome, redirects: u32) -> Result<Outcome, Outcome> {
-    if redirects == 0 || location(&outcome).is_none() { Ok(outcome) } else { Err(outcome) }
-}
 
 /// How a request follows redirects.
 struct Following {
@@ -43,16 +37,16 @@ impl<T: Transport> Worker<T> {
         planned: Nanos,
         exchange: &Exchange<'_>,
         redirects: u32,
-    ) -> Outcome {
+    ) -> Box<Outcome> {
         // What the request has of its own stays with it; what the jar gave may change with each answer.
         let scope = self.scopes.get(usize::from(exchange.target.0)).and_then(Option::as_ref);
         let from_jar = scope
             .filter(|_| redirects > 0 && !vu.user.has_no_cookies())
             .map(|scope| scope.pairs(&vu.user, self.wall_ms(), exchange.wire, &[]));
-        let outcome = match last_or_redirect(self.exchange(ledger, name, vu, planned, exchange).await, redirects) {
-            Ok(last) => return last,
-            Err(redirect) => redirect,
-        };
+        let outcome = self.exchange(ledger, name, vu, planned, exchange).await;
+        if redirects == 0 || location(&outcome).is_none() {
+            return outcome;
+        }
         let sent = redirect::cookies(&exchange.wire[..exchange.body_at]);
         let own_cookies = redirect::pairs_without(sent, from_jar.as_deref().unwrap_or_default());
         let following = Following { redirects, own_cookies, jar: scope.is_some() };
@@ -67,8 +61,8 @@ impl<T: Transport> Worker<T> {
         vu: &Vu<T>,
         exchange: &Exchange<'_>,
         mut following: Following,
-        first: Outcome,
-    ) -> Outcome {
+        first: Box<Outcome>,
+    ) -> Box<Outcome> {
         let start = first.stamps.start;
         let deadline = start.saturating_add(exchange.timeout);
         let Some(mut url) = redirect::url_of(&self.plan.targets[usize::from(exchange.target.0)].url, exchange.wire)
@@ -98,7 +92,7 @@ impl<T: Transport> Worker<T> {
             match next {
                 Ok((to, mut next)) => {
                     // Only the last exchange's connection is counted by who files the request.
-                    self.count_connection(ledger, &outcome);
+                    count_connection(&mut self.recorder.borrow_mut(), ledger, &outcome);
                     target = to;
                     url.clone_from(&next.url);
                     if next.leaves {
@@ -175,15 +169,6 @@ impl<T: Transport> Worker<T> {
             bytes_sent: outcome.bytes_sent,
             bytes_received: outcome.bytes_received,
         });
-    }
-
-    fn count_connection(&self, ledger: u16, outcome: &Outcome) {
-        let mut recorder = self.recorder.borrow_mut();
-        if outcome.reused {
-            recorder.reused(ledger, outcome.negotiated);
-        } else if outcome.stamps.connected.is_some() {
-            recorder.opened(ledger, &outcome.stamps, outcome.negotiated);
-        }
     }
 
     /// Keeps the example of a failure that is no exchange's.

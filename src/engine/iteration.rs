@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     clock::Nanos,
-    measure::{ClassId, IterationResult, NameId, Sample, SampleResult, Witness},
+    measure::{ClassId, IterationResult, NameId, Recorder, Sample, SampleResult, Witness},
     pace::Purpose,
     plan::{Check, Classify, ClosureId, DrawError, Expect, Protocol, Save, Step as PlanStep},
-    protocol::{ErrorKind, Exchange, Keep, Outcome, TargetId, Transport},
+    protocol::{ErrorKind, Exchange, Failure, Keep, Outcome, TargetId, Transport},
 };
 
 /// What a virtual user does after an iteration.
@@ -85,7 +85,6 @@ pub(super) struct Pending {
     pub(super) name: NameId,
     pub(super) planned: Nanos,
     pub(super) reply: Rc<Reply>,
-    pub(super) bytes: (u64, u64),
 }
 
 /// What has gone wrong in a flow so far; the worst is what the iteration counts as.
@@ -319,22 +318,17 @@ impl<T: Transport> Worker<T> {
             redirects: compiled.redirects,
         };
         if prepared.keep == Keep::Nothing {
-            let expected = outcome.failure.is_none() && compiled.expect.accepts(outcome.status);
-            let measured = Measured::of(&outcome);
-            self.file(ledger, prepared.name, ClassId::NONE, work.planned, &measured, expected, || {
+            let failure = outcome.failure.as_ref();
+            let expected = failure.is_none() && compiled.expect.accepts(outcome.status);
+            self.file(ledger, prepared.name, ClassId::NONE, work.planned, (&outcome, failure), expected, || {
                 sent.with_outcome(&outcome)
             });
-            return (iteration_result(&measured, expected), outcome.stamps.end);
+            return (iteration_result(failure, expected), outcome.stamps.end);
         }
-        let bytes = (outcome.bytes_sent, outcome.bytes_received);
         let reply = into_reply(outcome, Sent::default(), &compiled.expect, compiled.body_bytes_max);
         self.examine(ledger, &reply, sent, vu, &compiled.checks, compiled.classify.as_ref(), &compiled.saves);
-        self.file_reply(
-            ledger,
-            &Pending { name: prepared.name, planned: work.planned, reply: reply.clone(), bytes },
-            sent,
-        );
-        (iteration_result(&Measured::of_reply(&reply, bytes), reply.expected.get()), reply.stamps.end)
+        self.file_reply(ledger, &Pending { name: prepared.name, planned: work.planned, reply: reply.clone() }, sent);
+        (iteration_result(reply.failed(), reply.expected.get()), reply.outcome.stamps.end)
     }
 
     /// Carries one exchange; one that is dropped in the middle is filed as interrupted.
@@ -345,7 +339,7 @@ impl<T: Transport> Worker<T> {
         vu: &Vu<T>,
         planned: Nanos,
         exchange: &Exchange<'_>,
-    ) -> Outcome {
+    ) -> Box<Outcome> {
         let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
         let outcome = self.transport.exchange(&vu.session, *exchange).await;
         unfinished.finished = true;
@@ -418,7 +412,7 @@ impl<T: Transport> Worker<T> {
             });
             count(&format!("saved {}", save.property), found);
         }
-        if reply.failure.is_some() {
+        if reply.outcome.failure.is_some() {
             checks.iter().for_each(|check| count(&check.name, false));
             return;
         }
@@ -498,9 +492,8 @@ impl<T: Transport> Worker<T> {
                     answer = Answer::Noted;
                 }
                 Step::Send(request) => {
-                    // On the heap: in a pause, a user holds no room for a request.
-                    let sent = Box::pin(self.send(ledger, vu, planned, request)).await;
-                    planned = sent.reply.stamps.end;
+                    let sent = self.send(ledger, vu, planned, request).await;
+                    planned = sent.reply.outcome.stamps.end;
                     vu.user.remember(&sent.reply);
                     answer = Answer::Response(sent.reply.clone());
                     single = Some(sent);
@@ -516,8 +509,8 @@ impl<T: Transport> Worker<T> {
                 Step::Batch { requests, at_once } => {
                     // On the heap: few users send batches, and room for one is as much again as the rest.
                     let sent = Box::pin(self.send_all(ledger, vu, planned, requests, at_once)).await;
-                    if let Some(last) = sent.iter().max_by_key(|pending| pending.reply.stamps.end) {
-                        planned = last.reply.stamps.end;
+                    if let Some(last) = sent.iter().max_by_key(|pending| pending.reply.outcome.stamps.end) {
+                        planned = last.reply.outcome.stamps.end;
                         vu.user.remember(&last.reply);
                     }
                     answer = Answer::Responses(sent.iter().map(|pending| pending.reply.clone()).collect());
@@ -560,7 +553,6 @@ impl<T: Transport> Worker<T> {
         };
         let follow = if request.no_redirect { 0 } else { self.plan.targets[usize::from(request.target.0)].redirects };
         let outcome = self.request(ledger, name, vu, planned, &exchange, follow).await;
-        let bytes = (outcome.bytes_sent, outcome.bytes_received);
         let sent = Sent {
             target: request.target,
             wire: self.buffers.lend(std::mem::take(&mut request.wire)),
@@ -570,7 +562,7 @@ impl<T: Transport> Worker<T> {
         let reply = into_reply(outcome, sent, &request.expect, body_bytes_max);
         let sent = SentView::of(&reply.sent);
         self.examine(ledger, &reply, sent, vu, &request.checks, request.classify.as_ref(), &request.saves);
-        Pending { name, planned, reply, bytes }
+        Pending { name, planned, reply }
     }
 
     pub(super) fn file_reply(&self, ledger: u16, pending: &Pending, sent: SentView<'_>) {
@@ -579,8 +571,8 @@ impl<T: Transport> Worker<T> {
             None => ClassId::NONE,
         };
         let reply = &pending.reply;
-        let measured = Measured::of_reply(reply, pending.bytes);
-        self.file(ledger, pending.name, class, pending.planned, &measured, reply.expected.get(), || {
+        let measured = (&*reply.outcome, reply.failed());
+        self.file(ledger, pending.name, class, pending.planned, measured, reply.expected.get(), || {
             sent.with_reply(reply)
         });
         pending.reply.filed.set(true);
@@ -593,35 +585,31 @@ impl<T: Transport> Worker<T> {
         name: NameId,
         class: ClassId,
         planned: Nanos,
-        measured: &Measured<'_>,
+        (outcome, failure): (&Outcome, Option<&Failure>),
         expected: bool,
         witness: impl Fn() -> Witness<'a>,
     ) {
         let mut recorder = self.recorder.borrow_mut();
-        if measured.failure.is_none() && !expected {
-            recorder.status_example(ledger, name, measured.status, || witness().answer);
+        if failure.is_none() && !expected {
+            recorder.status_example(ledger, name, outcome.status, || witness().answer);
         }
-        match measured.connection {
-            Some(true) => recorder.reused(ledger, measured.negotiated),
-            Some(false) => recorder.opened(ledger, measured.stamps, measured.negotiated),
-            None => {}
-        }
+        count_connection(&mut recorder, ledger, outcome);
         let sample = Sample {
             phase: ledger,
             name,
             class,
-            result: match measured.failure {
+            result: match failure {
                 Some(failure) => SampleResult::Error(failure.kind),
                 None if expected => SampleResult::Ok,
                 None => SampleResult::FailedStatus,
             },
-            status: measured.status,
+            status: outcome.status,
             planned,
-            started: measured.stamps.start,
-            first_byte: measured.stamps.first_byte,
-            end: measured.stamps.end,
-            bytes_sent: measured.bytes.0,
-            bytes_received: measured.bytes.1,
+            started: outcome.stamps.start,
+            first_byte: outcome.stamps.first_byte,
+            end: outcome.stamps.end,
+            bytes_sent: outcome.bytes_sent,
+            bytes_received: outcome.bytes_received,
         };
         if recorder.record(&sample) {
             recorder.keep(&sample, &witness());
@@ -629,59 +617,26 @@ impl<T: Transport> Worker<T> {
     }
 }
 
-/// What of an exchange is filed.
-struct Measured<'a> {
-    status: u16,
-    failure: Option<&'a crate::protocol::Failure>,
-    stamps: &'a crate::protocol::Stamps,
-    bytes: (u64, u64),
-    connection: Option<bool>,
-    negotiated: crate::protocol::Negotiated,
-}
-
-/// Whether an exchange went over a connection that was open already; none if there was no connection.
-fn connection_of(stamps: &crate::protocol::Stamps, reused: bool) -> Option<bool> {
-    (reused || stamps.connected.is_some()).then_some(reused)
-}
-
-impl<'a> Measured<'a> {
-    fn of(outcome: &'a Outcome) -> Self {
-        Self {
-            status: outcome.status,
-            failure: outcome.failure.as_ref(),
-            stamps: &outcome.stamps,
-            bytes: (outcome.bytes_sent, outcome.bytes_received),
-            connection: connection_of(&outcome.stamps, outcome.reused),
-            negotiated: outcome.negotiated,
-        }
-    }
-
-    fn of_reply(reply: &'a Reply, bytes: (u64, u64)) -> Self {
-        Self {
-            status: reply.status,
-            failure: reply.failed(),
-            stamps: &reply.stamps,
-            bytes,
-            connection: connection_of(&reply.stamps, reply.reused),
-            negotiated: reply.negotiated,
-        }
+/// Counts the connection that an exchange went over, if there was one.
+pub(super) fn count_connection(recorder: &mut Recorder, ledger: u16, outcome: &Outcome) {
+    if outcome.reused {
+        recorder.reused(ledger, outcome.negotiated);
+    } else if outcome.stamps.connected.is_some() {
+        recorder.opened(ledger, &outcome.stamps, outcome.negotiated);
     }
 }
 
-pub(super) fn into_reply(mut outcome: Outcome, sent: Sent, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
+pub(super) fn into_reply(mut outcome: Box<Outcome>, sent: Sent, expect: &Expect, body_bytes_max: u64) -> Rc<Reply> {
     if let Some(response) = &mut outcome.response {
         response.limit_content(body_bytes_max);
     }
     let expected = outcome.failure.is_none() && expect.accepts(outcome.status);
+    if outcome.failure.is_some() {
+        outcome.status = 0;
+    }
     Rc::new(Reply {
-        status: if outcome.failure.is_some() { 0 } else { outcome.status },
-        failure: outcome.failure,
-        stamps: outcome.stamps,
-        reused: outcome.reused,
-        negotiated: outcome.negotiated,
+        outcome,
         sent,
-        response: outcome.response,
-        body_bytes: outcome.body_bytes,
         expected: Cell::new(expected),
         class: RefCell::new(None),
         parsed: OnceCell::new(),
@@ -698,8 +653,8 @@ pub(super) fn mishap_of(reply: &Reply) -> Mishap {
     }
 }
 
-fn iteration_result(measured: &Measured<'_>, expected: bool) -> IterationResult {
-    match measured.failure {
+fn iteration_result(failure: Option<&Failure>, expected: bool) -> IterationResult {
+    match failure {
         Some(failure) if failure.kind.is_timeout() => IterationResult::Timeout,
         Some(_) => IterationResult::Failed,
         None if expected => IterationResult::Ok,
@@ -708,7 +663,7 @@ fn iteration_result(measured: &Measured<'_>, expected: bool) -> IterationResult 
 }
 
 fn header_class(reply: &Reply, name: &str) -> String {
-    let value = reply.response.as_ref().and_then(|response| response.field(name));
+    let value = reply.outcome.response.as_ref().and_then(|response| response.field(name));
     value.map_or_else(|| "unknown".to_owned(), |value| String::from_utf8_lossy(value).to_ascii_lowercase())
 }
 

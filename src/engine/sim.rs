@@ -57,7 +57,7 @@ impl SimulatedTransport {
 impl Transport for SimulatedTransport {
     type Session = ();
 
-    async fn exchange<'a>(&'a self, _session: &'a (), exchange: Exchange<'a>) -> Outcome {
+    async fn exchange<'a>(&'a self, _session: &'a (), exchange: Exchange<'a>) -> Box<Outcome> {
         let start = self.host.now();
         let answer = (self.server.borrow_mut())(start, exchange.wire);
         let in_time = answer.after <= exchange.timeout;
@@ -69,7 +69,7 @@ impl Transport for SimulatedTransport {
             in_time && answer.head.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"set-cookie:"));
         let kept = exchange.keep > Keep::Nothing || sets_cookies;
         let response = (in_time && kept).then(|| Response::detached(bytes, answer.head.len()));
-        Outcome {
+        Box::new(Outcome {
             status: if in_time { answer.status } else { 0 },
             failure: (!in_time).then(|| Failure::new(ErrorKind::Timeout, "no answer in time")),
             stamps: Stamps { start, sent: Some(start), first_byte: in_time.then_some(end), end, ..Stamps::default() },
@@ -80,7 +80,7 @@ impl Transport for SimulatedTransport {
             negotiated: Negotiated::default(),
             sets_cookies,
             response,
-        }
+        })
     }
 
     async fn open<'a>(&'a self, _session: &'a (), _target: TargetId) -> Result<(), Failure> {

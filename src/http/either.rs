@@ -44,7 +44,7 @@ impl HttpTransport {
         exchange: &Exchange<'_>,
         deadline: Nanos,
         mut stamps: Stamps,
-    ) -> Outcome {
+    ) -> Box<Outcome> {
         let way = self.connect_either(route, session, exchange.target, exchange.version, deadline, &mut stamps).await;
         match way {
             Ok(Some(Way::Http2 { connection, reused })) => {
@@ -125,7 +125,7 @@ impl HttpTransport {
         exchange: &Exchange<'_>,
         deadline: Nanos,
         stamps: Stamps,
-    ) -> Outcome {
+    ) -> Box<Outcome> {
         let connection = match h2::handshake(opened, &self.clock, deadline).await {
             Ok(connection) => connection,
             Err(failure) => return self.unsent(failure, stamps),

@@ -185,7 +185,7 @@ impl Transport for HttpTransport {
 
     // An async function would keep its arguments twice, and each request under way has that room.
     #[expect(clippy::manual_async_fn, reason = "see above")]
-    fn exchange<'a>(&'a self, session: &'a Session, exchange: Exchange<'a>) -> impl Future<Output = Outcome> {
+    fn exchange<'a>(&'a self, session: &'a Session, exchange: Exchange<'a>) -> impl Future<Output = Box<Outcome>> {
         async move {
             let start = self.clock.now();
             let deadline = start.saturating_add(exchange.timeout);
@@ -198,7 +198,7 @@ impl Transport for HttpTransport {
             if route.may_be_http2(exchange.version) {
                 if let Some(link) = self.link(exchange.target) {
                     let session = session.of_link(exchange.target, link);
-                    return link.exchange(&session, exchange).await;
+                    return Box::new(link.exchange(&session, exchange).await);
                 }
                 // Boxed: what most exchanges are made of shall not grow by it.
                 return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
@@ -210,7 +210,11 @@ impl Transport for HttpTransport {
         }
     }
 
-    async fn channel<'a>(&'a self, _session: &'a Session, opening: Opening<'a>) -> (Outcome, Option<Rc<dyn Channel>>) {
+    async fn channel<'a>(
+        &'a self,
+        _session: &'a Session,
+        opening: Opening<'a>,
+    ) -> (Box<Outcome>, Option<Rc<dyn Channel>>) {
         // Boxed: what is rare shall not make room for itself in every virtual user.
         Box::pin(self.open_channel(&opening)).await
     }
@@ -287,7 +291,7 @@ impl HttpTransport {
         exchange: &Exchange<'_>,
         deadline: Nanos,
         stamps: &mut Stamps,
-    ) -> Outcome {
+    ) -> Box<Outcome> {
         let (session, _permit) = match self.lend(route, session, deadline).await {
             Ok(lent) => lent,
             Err(failure) => return self.unsent(failure, *stamps),
@@ -324,7 +328,7 @@ impl HttpTransport {
         deadline: Nanos,
         stamps: &'a mut Stamps,
         reused: bool,
-    ) -> impl Future<Output = Outcome> + 'a {
+    ) -> impl Future<Output = Box<Outcome>> + 'a {
         // The connection is this future's own until the response is whole: dropping the future closes it.
         let request = Request::new(&self.clock, &self.scratch, exchange, deadline, reused);
         let mut under_way = Some((connection, request));
@@ -338,7 +342,7 @@ impl HttpTransport {
                 session.put(exchange.target, connection);
             }
             let (bytes_sent, reader) = (request.written() as u64, request.reader);
-            Poll::Ready(Outcome {
+            Poll::Ready(Box::new(Outcome {
                 status: if result.is_ok() { reader.status() } else { 0 },
                 failure: result.err(),
                 stamps: *stamps,
@@ -349,7 +353,7 @@ impl HttpTransport {
                 negotiated,
                 sets_cookies: reader.sets_cookies(),
                 response: reader.into_response(&self.scratch.pool),
-            })
+            }))
         })
     }
 
@@ -362,7 +366,7 @@ impl HttpTransport {
         exchange: &Exchange<'_>,
         deadline: Nanos,
         mut stamps: Stamps,
-    ) -> Outcome {
+    ) -> Box<Outcome> {
         let (wire, body_at) = proxy.forward(route.endpoint(), exchange);
         let exchange = Exchange { wire: &wire, body_at, ..*exchange };
         let mut outcome = self.exchange_by_http1(route, session, &exchange, deadline, &mut stamps).await;
@@ -375,8 +379,8 @@ impl HttpTransport {
     }
 
     /// The outcome of an exchange that had no connection.
-    pub(super) fn unsent(&self, failure: Failure, stamps: Stamps) -> Outcome {
+    pub(super) fn unsent(&self, failure: Failure, stamps: Stamps) -> Box<Outcome> {
         let stamps = Stamps { end: self.clock.now(), ..stamps };
-        Outcome { failure: Some(failure), stamps, ..Outcome::default() }
+        Box::new(Outcome { failure: Some(failure), stamps, ..Outcome::default() })
     }
 }

@@ -133,8 +133,11 @@ pub trait Transport: 'static {
 
     /// Carries one exchange. Never panics for what a server does; never outlives `exchange.timeout` by more
     /// than a few milliseconds.
-    fn exchange<'a>(&'a self, session: &'a Self::Session, exchange: Exchange<'a>)
-    -> impl Future<Output = Outcome> + 'a;
+    fn exchange<'a>(
+        &'a self,
+        session: &'a Self::Session,
+        exchange: Exchange<'a>,
+    ) -> impl Future<Output = Box<Outcome>> + 'a;
 
     /// Opens a channel. Its first value is what the exchange that opens it came to; the channel is there where that
     /// succeeded. A transport that knows no channels carries the exchange alone.
@@ -142,7 +145,7 @@ pub trait Transport: 'static {
         &'a self,
         session: &'a Self::Session,
         opening: Opening<'a>,
-    ) -> impl Future<Output = (Outcome, Option<Rc<dyn Channel>>)> + 'a {
+    ) -> impl Future<Output = (Box<Outcome>, Option<Rc<dyn Channel>>)> + 'a {
         async move { (self.exchange(session, opening.exchange).await, None) }
     }
 

@@ -63,7 +63,7 @@ impl<T: Transport> Transport for Observing<T> {
         self.inner.session()
     }
 
-    async fn exchange<'a>(&'a self, session: &'a Self::Session, exchange: Exchange<'a>) -> Outcome {
+    async fn exchange<'a>(&'a self, session: &'a Self::Session, exchange: Exchange<'a>) -> Box<Outcome> {
         let at = self.journal.sent(&exchange);
         // Someone wants to read it, even if the script does not.
         let outcome = self.inner.exchange(session, Exchange { keep: Keep::Body, ..exchange }).await;
@@ -75,7 +75,7 @@ impl<T: Transport> Transport for Observing<T> {
         &'a self,
         session: &'a Self::Session,
         opening: Opening<'a>,
-    ) -> (Outcome, Option<Rc<dyn Channel>>) {
+    ) -> (Box<Outcome>, Option<Rc<dyn Channel>>) {
         let at = self.journal.sent(&opening.exchange);
         let (outcome, channel) = self.inner.channel(session, opening).await;
         self.journal.came(at, &outcome);

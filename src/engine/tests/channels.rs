@@ -44,7 +44,7 @@ struct Talking {
 impl Transport for Talking {
     type Session = ();
 
-    async fn exchange<'a>(&'a self, session: &'a (), exchange: Exchange<'a>) -> Outcome {
+    async fn exchange<'a>(&'a self, session: &'a (), exchange: Exchange<'a>) -> Box<Outcome> {
         self.inner.exchange(session, exchange).await
     }
 
@@ -52,7 +52,7 @@ impl Transport for Talking {
         Ok(())
     }
 
-    async fn channel<'a>(&'a self, session: &'a (), opening: Opening<'a>) -> (Outcome, Option<Rc<dyn Channel>>) {
+    async fn channel<'a>(&'a self, session: &'a (), opening: Opening<'a>) -> (Box<Outcome>, Option<Rc<dyn Channel>>) {
         let outcome = self.exchange(session, opening.exchange).await;
         let now = self.host.now();
         let due = self.behaviour.pushes.iter().map(|after| now + after).collect();

@@ -31,7 +31,7 @@ struct Answered {
 
 impl HttpTransport {
     /// Carries the exchange that opens a channel.
-    pub(in crate::http) async fn open_channel(&self, opening: &Opening<'_>) -> (Outcome, Option<Rc<dyn Channel>>) {
+    pub(in crate::http) async fn open_channel(&self, opening: &Opening<'_>) -> (Box<Outcome>, Option<Rc<dyn Channel>>) {
         let start = self.clock.now();
         let deadline = start.saturating_add(opening.exchange.timeout);
         let mut stamps = Stamps { start, ..Stamps::default() };
@@ -51,7 +51,8 @@ impl HttpTransport {
         let wire = forwarded.as_deref().unwrap_or(opening.exchange.wire);
 
         let Opened { stream, mut timer, negotiated } = opened;
-        let mut outcome = Outcome { stamps, negotiated, ..self.unsent(Failure::new(ErrorKind::Timeout, ""), stamps) };
+        let mut outcome = self.unsent(Failure::new(ErrorKind::Timeout, ""), stamps);
+        outcome.negotiated = negotiated;
         let answered = {
             let asking = self.ask(stream, wire, opening, &mut outcome);
             timer.race(&self.clock, deadline, asking).await

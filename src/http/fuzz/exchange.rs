@@ -80,7 +80,7 @@ impl World {
         Self { runtime, listener, transport }
     }
 
-    async fn exchange(&self, is_http2: bool, answer: &[u8], breaks_off: bool) -> Outcome {
+    async fn exchange(&self, is_http2: bool, answer: &[u8], breaks_off: bool) -> Box<Outcome> {
         let session = self.transport.session();
         let exchange = Exchange {
             target: TargetId(u16::from(is_http2)),

@@ -32,7 +32,7 @@ pub async fn exchange(
     deadline: Nanos,
     mut stamps: Stamps,
     reused: bool,
-) -> Outcome {
+) -> Box<Outcome> {
     let mut call = Call {
         timer: Some(connection.lend_timer(clock, deadline)),
         connection,
@@ -56,7 +56,7 @@ pub async fn exchange(
     stamps.end = if result.is_ok() { call.connection.traffic.read_at.get() } else { clock.now() };
     // What came before a stamp was taken came with the same read.
     stamps.end = stamps.end.max(stamps.first_byte.unwrap_or_default()).max(stamps.sent.unwrap_or_default());
-    Outcome {
+    Box::new(Outcome {
         status: if result.is_ok() { call.received.status } else { 0 },
         failure: result.err(),
         stamps,
@@ -67,7 +67,7 @@ pub async fn exchange(
         negotiated: call.connection.negotiated(),
         sets_cookies: call.received.sets_cookies,
         response: std::mem::replace(&mut call.received, Received::new(exchange.keep, 0)).into_response(pool),
-    }
+    })
 }
 
 /// How far the answer is.

@@ -186,7 +186,7 @@ async fn without_keepalive_each_exchange_has_a_connection() {
         let transport = transport_to(Endpoint { keepalive: false, ..endpoint(transport.port(TargetId(0))) });
         let session = transport.session();
         for _ in 0..3 {
-            assert_ok(&transport.exchange(&session, get()).await, false);
+            assert_ok(&*transport.exchange(&session, get()).await, false);
         }
         server.await.expect("three connections");
     })
@@ -201,7 +201,7 @@ async fn a_connection_is_opened_ahead() {
         for _ in 0..2 {
             transport.open(&session, TargetId(0)).await.expect("a connection");
         }
-        assert_ok(&transport.exchange(&session, get()).await, true);
+        assert_ok(&*transport.exchange(&session, get()).await, true);
         drop(session);
         server.await.expect("one connection");
     })
@@ -351,7 +351,7 @@ async fn requests_arrive_as_they_were_meant() {
         let session = transport.session();
         let wire = b"HEAD /a HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\nX-B: c\r\n\r\n";
         let exchange = Exchange { wire, body_at: wire.len(), is_head: true, body_bytes_max: 10, ..get() };
-        assert_ok(&transport.exchange(&session, exchange).await, false);
+        assert_ok(&*transport.exchange(&session, exchange).await, false);
         drop(session);
         server.await.expect("the server was content");
     })

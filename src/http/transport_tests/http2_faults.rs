@@ -122,7 +122,7 @@ async fn a_stream_that_is_reset_leaves_the_others_alone() {
             assert_eq!((failure.kind, outcome.reused, outcome.status), (ErrorKind::StreamReset, turn > 0, 0));
             assert!(failure.detail.contains(reason), "{failure}");
         }
-        assert_ok(&transport.exchange(&session, get()).await, true);
+        assert_ok(&*transport.exchange(&session, get()).await, true);
         drop(session);
         server.await.expect("one connection");
     })
@@ -233,7 +233,7 @@ async fn a_window_that_stays_shut_is_a_timeout_that_says_so() {
         .await;
         let session = transport.session();
         // It has not said how little it takes before.
-        assert_ok(&transport.exchange(&session, get()).await, false);
+        assert_ok(&*transport.exchange(&session, get()).await, false);
         let mut wire = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n".to_vec();
         let body_at = wire.len();
         wire.resize(body_at + 5_000, b'x');
@@ -245,7 +245,7 @@ async fn a_window_that_stays_shut_is_a_timeout_that_says_so() {
         let detail = outcome.failure.map(|failure| failure.detail).unwrap_or_default();
         assert!(detail.contains("flow control") && detail.contains("1000 of 5000"), "{detail}");
         // Only its stream is lost.
-        assert_ok(&transport.exchange(&session, get()).await, true);
+        assert_ok(&*transport.exchange(&session, get()).await, true);
         drop(session);
         server.await.expect("one connection");
     })
@@ -265,7 +265,7 @@ async fn who_is_never_answered_times_out_and_so_does_who_waits_for_a_stream() {
         })
         .await;
         let session = transport.session();
-        assert_ok(&transport.exchange(&session, get()).await, false);
+        assert_ok(&*transport.exchange(&session, get()).await, false);
         let short = || Exchange { timeout: 50 * MILLISECOND, ..get() };
         let (asked, waited) =
             tokio::join!(transport.exchange(&session, short()), transport.exchange(&session, short()));
@@ -367,7 +367,7 @@ async fn an_answer_before_the_body_is_sent_counts() {
         wire.resize(body_at + 5_000, b'x');
         let outcome = transport.exchange(&session, Exchange { wire: &wire, body_at, ..get() }).await;
         assert_eq!((outcome.failure, outcome.status), (None, 413));
-        assert_ok(&transport.exchange(&session, get()).await, true);
+        assert_ok(&*transport.exchange(&session, get()).await, true);
         drop(session);
         server.await.expect("one connection");
     })
@@ -401,7 +401,7 @@ async fn a_dropped_future_resets_its_stream_alone() {
             signal = was_asked.recv() => signal.expect("the server was asked"),
         }
         assert_eq!(was_reset.await.expect("the server tells"), Reason::CANCEL);
-        assert_ok(&transport.exchange(&session, get()).await, true);
+        assert_ok(&*transport.exchange(&session, get()).await, true);
         drop(session);
         server.await.expect("one connection");
     })

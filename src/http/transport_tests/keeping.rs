@@ -60,7 +60,7 @@ async fn an_endpoint_without_keepalive_keeps_nothing() {
     let transport = transport_to(endpoint);
     let session = transport.session();
     for _ in 0..2 {
-        assert_ok(&transport.exchange(&session, get()).await, false);
+        assert_ok(&*transport.exchange(&session, get()).await, false);
     }
     server.await.expect("two connections");
 }
@@ -79,7 +79,7 @@ async fn a_connection_that_was_closed_while_it_waited_is_replaced() {
     .await;
     let session = transport.session();
     for _ in 0..3 {
-        assert_ok(&transport.exchange(&session, get()).await, false);
+        assert_ok(&*transport.exchange(&session, get()).await, false);
         assert_eq!(session.idle_connections(), 1);
         answered.send(()).await.expect("the server goes on");
         until_noticed(&session).await;
@@ -100,7 +100,7 @@ async fn a_stale_connection_is_reported_and_not_retried() {
         })
         .await;
         let session = transport.session();
-        assert_ok(&transport.exchange(&session, get()).await, false);
+        assert_ok(&*transport.exchange(&session, get()).await, false);
         let outcome = transport.exchange(&session, get()).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::StaleConnection), "reset: {with_reset}");
         assert!(outcome.reused);
@@ -121,7 +121,7 @@ async fn a_dropped_future_closes_its_connection() {
     })
     .await;
     let session = transport.session();
-    assert_ok(&transport.exchange(&session, get()).await, false);
+    assert_ok(&*transport.exchange(&session, get()).await, false);
     tokio::select! {
         _ = transport.exchange(&session, get()) => panic!("nobody answers"),
         signal = was_asked => signal.expect("the server was asked"),
@@ -170,9 +170,9 @@ async fn a_half_closed_connection_is_not_used_again() {
     })
     .await;
     let session = transport.session();
-    assert_ok(&transport.exchange(&session, get()).await, false);
+    assert_ok(&*transport.exchange(&session, get()).await, false);
     until_noticed(&session).await;
-    assert_ok(&transport.exchange(&session, get()).await, false);
+    assert_ok(&*transport.exchange(&session, get()).await, false);
     let fresh = transport.session();
     let outcome = transport.exchange(&fresh, get()).await;
     assert_eq!(kind(&outcome), Some(ErrorKind::Closed), "{:?}", outcome.failure);

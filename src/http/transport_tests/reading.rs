@@ -69,7 +69,7 @@ async fn a_timeout_ends_the_exchange_and_its_connection() {
         .await;
         let session = transport.session();
         // Arms the connection's timer for much later than the second exchange needs it.
-        assert_ok(&transport.exchange(&session, get()).await, false);
+        assert_ok(&*transport.exchange(&session, get()).await, false);
         let timeout = 30 * MILLISECOND;
         let outcome = transport.exchange(&session, Exchange { timeout, ..get() }).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::Timeout));

@@ -214,7 +214,7 @@ async fn a_server_that_asks_is_shown_the_certificate() {
         serve(&mut stream, 1, OK).await;
     })
     .await;
-    assert_ok(&transport.exchange(&transport.session(), get()).await, false);
+    assert_ok(&*transport.exchange(&transport.session(), get()).await, false);
     server.await.expect("the server was content");
 }
 
@@ -239,14 +239,14 @@ async fn the_name_that_is_asked_for_is_told_to_the_server() {
         fixed_addrs: vec![Ipv4Addr::LOCALHOST.into()],
         ..Endpoint::new("shop.test", port)
     });
-    assert_ok(&transport.exchange(&transport.session(), get()).await, false);
+    assert_ok(&*transport.exchange(&transport.session(), get()).await, false);
     server.await.expect("the server was content");
 }
 
 /// A server that does `script` in place of a handshake.
 async fn without_handshake<F: Future<Output = ()> + Send + 'static>(
     script: impl FnOnce(TcpStream) -> F + Send + Sync + 'static,
-) -> (Outcome, JoinHandle<()>) {
+) -> (Box<Outcome>, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port on loopback");
     let port = listener.local_addr().expect("a bound address").port();
     let server = tokio::spawn(async move { script(accept(&listener).await).await });

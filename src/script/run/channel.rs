@@ -179,7 +179,7 @@ fn alive(live: &LiveChannel) -> Result<(), Failed> {
         (_, Some(failure)) => format!("was not opened: {failure}"),
         (Some(ended), None) => format!("has ended: {}", ended.failure.detail),
         (None, None) if live.opened.expected.get() => "is closed".to_owned(),
-        (None, None) => format!("was not opened: the answer was status {}", live.opened.status),
+        (None, None) => format!("was not opened: the answer was status {}", live.opened.outcome.status),
     };
     Err(format!("{what} {why}; ask `.closed` before").into())
 }

@@ -118,7 +118,7 @@ fn parsed(reply: &Reply) -> &Parsed {
 /// # Errors
 /// Its compression cannot be undone.
 fn body(reply: &Reply) -> Result<&[u8], String> {
-    let content = reply.response.as_ref().map_or(Ok(&[][..]), |response| response.content());
+    let content = reply.outcome.response.as_ref().map_or(Ok(&[][..]), |response| response.content());
     content.map_err(|failure| format!("the body cannot be read: {failure}"))
 }
 
@@ -143,13 +143,18 @@ pub(super) enum Miss {
 /// The first value at a path, if there is one. Names and indices alone are found without the tree.
 pub(super) fn json_first(reply: &Reply, patterns: &Patterns, path: &str) -> Result<Option<Dynamic>, Miss> {
     let body = body(reply).map_err(Miss::Because)?;
+    let by = |parts: &[json::Part<'_>]| match json::find(body, parts) {
+        Some(raw) => json::to_dynamic(raw).map(Some).map_err(|_| Miss::NotJson),
+        // Not there, or no JSON at all: only the slow way tells.
+        None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(None),
+        None => Err(Miss::NotJson),
+    };
+    // Most are the name of a field and nothing else.
+    if !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return by(&[json::Part::Name(path)]);
+    }
     if let Ok(parts) = json::parse_path(path) {
-        return match json::find(body, &parts) {
-            Some(raw) => json::to_dynamic(raw).map(Some).map_err(|_| Miss::NotJson),
-            // Not there, or no JSON at all: only the slow way tells.
-            None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(None),
-            None => Err(Miss::NotJson),
-        };
+        return by(&parts);
     }
     let path = patterns.paths.get(path, compile_path).map_err(Miss::Because)?;
     let tree = tree(reply)?;
@@ -238,7 +243,7 @@ pub(super) fn value(reply: &Reply, patterns: &Patterns, source: &Source) -> Resu
             regex(reply, patterns, pattern, group.as_deref(), 1)?.pop().map(Dynamic::from)
         }
         Source::Header(name) => {
-            let field = reply.response.as_ref().and_then(|response| response.field(name));
+            let field = reply.outcome.response.as_ref().and_then(|response| response.field(name));
             field.map(|value| String::from_utf8_lossy(value).into_owned().into())
         }
     };

@@ -45,7 +45,7 @@ impl Arrived for Event {
 
 impl Arrival {
     fn bytes(&self) -> &[u8] {
-        self.reply.response.as_ref().map_or(&[], |response| response.body())
+        self.reply.outcome.response.as_ref().map_or(&[], |response| response.body())
     }
 
     fn text(&self) -> ImmutableString {
@@ -63,7 +63,7 @@ impl Arrival {
     }
 
     fn error(&self) -> Dynamic {
-        self.reply.failure.as_ref().map_or(Dynamic::UNIT, |failure| failure.kind.word().into())
+        self.reply.outcome.failure.as_ref().map_or(Dynamic::UNIT, |failure| failure.kind.word().into())
     }
 
     fn json(&self) -> Result<Dynamic, Failed> {
@@ -79,7 +79,7 @@ impl Arrival {
     }
 
     fn not_json(&self) -> Failed {
-        if let Some(failure) = &self.reply.failure {
+        if let Some(failure) = &self.reply.outcome.failure {
             return format!("there is no message to read: {failure}").into();
         }
         let bytes = self.bytes();
@@ -88,9 +88,9 @@ impl Arrival {
     }
 
     fn shown(&self, what: &str) -> String {
-        match &self.reply.failure {
+        match &self.reply.outcome.failure {
             Some(failure) => format!("{what}({})", failure.kind),
-            None => format!("{what}({}, {} bytes)", self.kind(), self.reply.body_bytes),
+            None => format!("{what}({}, {} bytes)", self.kind(), self.reply.outcome.body_bytes),
         }
     }
 }
@@ -130,11 +130,11 @@ const fn of_event(
 }
 
 fn register_size<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
-    engine.register_get(name, |it: &mut A| it.arrival().reply.body_bytes as i64);
+    engine.register_get(name, |it: &mut A| it.arrival().reply.outcome.body_bytes as i64);
 }
 
 fn register_ok<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
-    engine.register_get(name, |it: &mut A| it.arrival().reply.failure.is_none());
+    engine.register_get(name, |it: &mut A| it.arrival().reply.outcome.failure.is_none());
 }
 
 fn register_error<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
@@ -143,7 +143,7 @@ fn register_error<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _:
 
 fn register_duration<A: Arrived>(engine: &mut Registrar<'_>, name: &'static str, _: &Rc<Shared>) {
     engine.register_get(name, |it: &mut A| {
-        let stamps = &it.arrival().reply.stamps;
+        let stamps = &it.arrival().reply.outcome.stamps;
         span(stamps.end.saturating_sub(stamps.start))
     });
 }

@@ -30,7 +30,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
     property("affected", "int", "`res.affected`", "Of SQL: how many rows the statement changed, or gave.", {
         |engine, name, _| {
             engine.register_get(name, |res: &mut Response| {
-                let field = res.0.response.as_ref().and_then(|response| response.field("affected"));
+                let field = res.0.outcome.response.as_ref().and_then(|response| response.field("affected"));
                 let count = field.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<i64>().ok());
                 count.map_or(Dynamic::UNIT, Dynamic::from)
             });
@@ -59,13 +59,13 @@ pub(in crate::script) const WORDS: &[Word] = &[
 
 /// The type of a reply of Redis; none for other responses.
 fn kind(res: &Response) -> Option<&str> {
-    let head = res.0.response.as_ref()?.head().strip_prefix(b"REDIS ")?;
+    let head = res.0.outcome.response.as_ref()?.head().strip_prefix(b"REDIS ")?;
     std::str::from_utf8(head).ok().map(str::trim_end)
 }
 
 fn value(res: &Response) -> Result<Dynamic, Failed> {
     let Some(kind) = kind(res) else {
-        return match &res.0.failure {
+        return match &res.0.outcome.failure {
             Some(_) => Ok(Dynamic::UNIT),
             None => Err("`value` is of a reply of Redis; of HTTP there are `body` and `json()`".into()),
         };
@@ -82,19 +82,19 @@ fn value(res: &Response) -> Result<Dynamic, Failed> {
 }
 
 fn rows(res: &Response) -> Result<Dynamic, Failed> {
-    let is_sql = res.0.response.as_ref().is_some_and(|response| response.head().starts_with(b"SQL "));
-    match &res.0.failure {
+    let is_sql = res.0.outcome.response.as_ref().is_some_and(|response| response.head().starts_with(b"SQL "));
+    match &res.0.outcome.failure {
         Some(_) => Ok(Dynamic::from(rhai::Array::new())),
         None if !is_sql => Err("`rows` is of a reply of SQL; of others there are `body` and `json()`".into()),
         // An error has none.
-        None if res.0.status != DONE => Ok(Dynamic::from(rhai::Array::new())),
+        None if res.0.outcome.status != DONE => Ok(Dynamic::from(rhai::Array::new())),
         None => serde_json::from_slice(res.body()?).map_err(|error| error.to_string().into()),
     }
 }
 
 /// What a database says of the error that it answered.
 pub(super) fn error(res: &Response) -> Option<String> {
-    let status = res.0.status;
+    let status = res.0.outcome.status;
     if status == DONE || word_of(status).is_none() {
         return None;
     }

@@ -28,7 +28,7 @@ pub(in crate::script) struct Response(pub(super) Rc<Reply>);
 impl Response {
     /// The body without its codings.
     pub(super) fn body(&self) -> Result<&[u8], Failed> {
-        let Some(response) = &self.0.response else { return Ok(&[]) };
+        let Some(response) = &self.0.outcome.response else { return Ok(&[]) };
         response.content().map_err(|failure| format!("the body cannot be read: {failure}").into())
     }
 
@@ -39,7 +39,7 @@ impl Response {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let value = self.0.response.as_ref()?.field(name)?;
+        let value = self.0.outcome.response.as_ref()?.field(name)?;
         Some(String::from_utf8_lossy(value).into_owned())
     }
 
@@ -51,7 +51,7 @@ impl Response {
     }
 
     fn timings(&self) -> Map {
-        let stamps = &self.0.stamps;
+        let stamps = &self.0.outcome.stamps;
         let start = Some(stamps.start);
         let connect_from = stamps.resolved.or(start);
         let ready = stamps.secured.or(stamps.connected).or(start);
@@ -100,7 +100,7 @@ impl Response {
 
     /// The cookies that the response sets, without their attributes; of two of one name the last.
     fn cookies(&self) -> Map {
-        let fields = self.0.response.iter().flat_map(|response| response.fields());
+        let fields = self.0.outcome.response.iter().flat_map(|response| response.fields());
         let set = fields.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
         set.filter_map(|(_, value)| {
             let value = String::from_utf8_lossy(value);
@@ -112,12 +112,16 @@ impl Response {
 
     fn not_json(&self) -> Failed {
         let body = self.body().unwrap_or_default();
-        let what = match (&self.0.failure, body.is_empty()) {
+        let what = match (&self.0.outcome.failure, body.is_empty()) {
             (Some(failure), _) => return format!("there is no body to read: the request failed with {failure}").into(),
-            (None, true) => format!("the body is empty, not JSON (status {})", self.0.status),
+            (None, true) => format!("the body is empty, not JSON (status {})", self.0.outcome.status),
             (None, false) => {
                 let start = String::from_utf8_lossy(&body[..body.len().min(80)]);
-                format!("the body is not JSON (status {}); it starts with: {}", self.0.status, printable(&start))
+                format!(
+                    "the body is not JSON (status {}); it starts with: {}",
+                    self.0.outcome.status,
+                    printable(&start)
+                )
             }
         };
         what.into()
@@ -161,9 +165,9 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "`res.status`",
         "Its status code, 0 if there is no response; of a database a word: `ok`, or that of the error.",
         |engine, name, _| {
-            engine.register_get(name, |res: &mut Response| match word_of(res.0.status) {
+            engine.register_get(name, |res: &mut Response| match word_of(res.0.outcome.status) {
                 Some(word) => Dynamic::from(word.into_owned()),
-                None => Dynamic::from(i64::from(res.0.status)),
+                None => Dynamic::from(i64::from(res.0.outcome.status)),
             });
         },
     ),
@@ -179,7 +183,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
         engine.register_get(name, |res: &mut Response| -> Result<rhai::Blob, Failed> { Ok(res.body()?.to_vec()) });
     }),
     property("size", "int", "`res.size`", "Length of the body, in bytes.", |engine, name, _| {
-        engine.register_get(name, |res: &mut Response| res.0.body_bytes as i64);
+        engine.register_get(name, |res: &mut Response| res.0.outcome.body_bytes as i64);
     }),
     property("class", "string", "`res.class`", "Its class; `()` without one.", |engine, name, _| {
         engine.register_get(name, |res: &mut Response| {
@@ -187,10 +191,12 @@ pub(in crate::script) const WORDS: &[Word] = &[
         });
     }),
     property("proto", "string", "`res.proto`", "The version of HTTP, such as `HTTP/1.1`.", |engine, name, _| {
-        engine.register_get(name, |res: &mut Response| res.0.negotiated.http.name());
+        engine.register_get(name, |res: &mut Response| res.0.outcome.negotiated.http.name());
     }),
     property("duration", "Duration", "`res.duration`", "From its start to its last byte.", |engine, name, _| {
-        engine.register_get(name, |res: &mut Response| span(res.0.stamps.end.saturating_sub(res.0.stamps.start)));
+        engine.register_get(name, |res: &mut Response| {
+            span(res.0.outcome.stamps.end.saturating_sub(res.0.outcome.stamps.start))
+        });
     }),
     property(
         "ttfb",
@@ -199,7 +205,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "From its start to its first byte; `()` without one.",
         |engine, name, _| {
             engine.register_get(name, |res: &mut Response| {
-                Response::span(Some(res.0.stamps.start), res.0.stamps.first_byte)
+                Response::span(Some(res.0.outcome.stamps.start), res.0.outcome.stamps.first_byte)
             });
         },
     ),
@@ -218,7 +224,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "`res.error`",
         "Why there is no response: a kind of error; what a database says of an error; or `()`.",
         |engine, name, _| {
-            engine.register_get(name, |res: &mut Response| match &res.0.failure {
+            engine.register_get(name, |res: &mut Response| match &res.0.outcome.failure {
                 Some(failure) => failure.kind.word().into(),
                 None => super::reply::error(res).map_or(Dynamic::UNIT, Dynamic::from),
             });
@@ -227,7 +233,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
     property("headers", "map", "`res.headers`", "All fields, their names in lower case.", |engine, name, _| {
         engine.register_get(name, |res: &mut Response| {
             let mut headers = Map::new();
-            for (name, value) in res.0.response.iter().flat_map(|response| response.fields()) {
+            for (name, value) in res.0.outcome.response.iter().flat_map(|response| response.fields()) {
                 let value = String::from_utf8_lossy(value).into_owned();
                 headers.entry(name.to_ascii_lowercase().into()).or_insert_with(|| value.into());
             }
@@ -314,7 +320,7 @@ pub(in crate::script) const WORDS: &[Word] = &[
         "The values of all fields of a name, in their order.",
         |engine, name, _| {
             engine.register_fn(name, |res: &mut Response, name: &str| {
-                let fields = res.0.response.iter().flat_map(|response| response.fields());
+                let fields = res.0.outcome.response.iter().flat_map(|response| response.fields());
                 let named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
                 named.map(|(_, value)| String::from_utf8_lossy(value).into_owned().into()).collect::<Array>()
             });
@@ -361,9 +367,9 @@ pub(in crate::script) const WORDS: &[Word] = &[
 /// Registers what is no word: the type, and its text.
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Response>("Response").register_fn("to_string", |res: &mut Response| {
-        match &res.0.failure {
+        match &res.0.outcome.failure {
             Some(failure) => format!("response({})", failure.kind),
-            None => format!("response({}, {} bytes)", status_text(res.0.status), res.0.body_bytes),
+            None => format!("response({}, {} bytes)", status_text(res.0.outcome.status), res.0.outcome.body_bytes),
         }
     });
 }
@@ -396,7 +402,7 @@ fn parse_expect(wanted: &Dynamic) -> Result<Expect, Failed> {
 
 /// Says which status is not an error. Once the sample is filed that is too late for it, and counts as a check.
 fn expect(shared: &Shared, res: &Response, wanted: &Expect) -> Result<Response, Failed> {
-    let met = res.0.failure.is_none() && wanted.accepts(res.0.status);
+    let met = res.0.outcome.failure.is_none() && wanted.accepts(res.0.outcome.status);
     if res.0.filed.get() {
         let user = shared.user()?;
         let name = format!("expected status ({})", describe(wanted));

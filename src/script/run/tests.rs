@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     measure::{Kind, PhaseFigures, Totals},
     plan::FlowId,
-    protocol::{ErrorKind, Failure, Response as Received, Stamps},
+    protocol::{ErrorKind, Failure, Outcome, Response as Received, Stamps},
     script::{LoadError, LoadOptions, load_source},
 };
 
@@ -107,33 +107,27 @@ fn reply(status: u16, fields: &str, body: &str) -> Rc<Reply> {
     let head_len = head.len();
     let stamps =
         Stamps { start: 1_000, sent: Some(2_000), first_byte: Some(3_000_000), end: 5_000_000, ..Stamps::default() };
-    Rc::new(Reply {
-        sent: crate::engine::flow::Sent::default(),
+    let outcome = Outcome {
         status,
-        failure: None,
         stamps,
         reused: true,
-        negotiated: Default::default(),
         response: Some(Received::detached((head + body).into_bytes(), head_len)),
         body_bytes: body.len() as u64,
-        expected: std::cell::Cell::new((200..400).contains(&status)),
-        class: RefCell::new(None),
-        parsed: std::cell::OnceCell::new(),
-        filed: std::cell::Cell::new(false),
-    })
+        ..Outcome::default()
+    };
+    reply_of(outcome, (200..400).contains(&status))
 }
 
 fn refused() -> Rc<Reply> {
+    let failure = Failure::new(ErrorKind::ConnectRefused, "connection refused");
+    reply_of(Outcome { failure: Some(failure), ..Outcome::default() }, false)
+}
+
+fn reply_of(outcome: Outcome, expected: bool) -> Rc<Reply> {
     Rc::new(Reply {
+        outcome: Box::new(outcome),
         sent: crate::engine::flow::Sent::default(),
-        status: 0,
-        failure: Some(Failure::new(ErrorKind::ConnectRefused, "connection refused")),
-        stamps: Stamps::default(),
-        reused: false,
-        negotiated: Default::default(),
-        response: None,
-        body_bytes: 0,
-        expected: std::cell::Cell::new(false),
+        expected: std::cell::Cell::new(expected),
         class: RefCell::new(None),
         parsed: std::cell::OnceCell::new(),
         filed: std::cell::Cell::new(false),
@@ -296,6 +290,25 @@ fn mistakes_are_faults_at_their_place() {
             assert_eq!(at, line, "{body}: {found}");
         });
     }
+}
+
+#[test]
+fn a_row_is_of_a_method_a_target_and_the_pattern_of_a_path() {
+    let paths = ["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/items/17", "/items/18", "/a?page=1", "/a"];
+    let calls: String = paths.iter().map(|path| format!("vu.get(\"{path}\"); vu.post(\"{path}\", 1);\n")).collect();
+    with_flow(&calls, |stage| {
+        let mut flow = stage.begin();
+        let mut answer = Answer::Start;
+        for path in paths {
+            for method in ["GET", "POST"] {
+                let Step::Send(request) = flow.resume(answer) else { panic!("no request to {path}") };
+                let pattern = if path.contains("items") { "/items/{…}" } else { &path[..2] };
+                let row = stage.recorder.borrow_mut().name(Kind::Request, &format!("{method} {pattern}"));
+                assert_eq!(request.name, row, "{method} {path}");
+                answer = Answer::Response(reply(200, "", "{}"));
+            }
+        }
+    });
 }
 
 #[test]

@@ -286,7 +286,7 @@ pub(super) fn examine(
     request: &Request,
     response: &Response,
 ) -> Result<(), Failed> {
-    let failed = response.0.failure.is_some();
+    let failed = response.0.outcome.failure.is_some();
     if !failed && let Some(Classifier::Closure(closure)) = &request.0.classify {
         let word = closure.call(ctx.engine(), [Dynamic::from(response.clone())])?.into_string();
         let word = word.map_err(|found| format!("a classifier must give a word, not {found}"))?;
