@@ -1,16 +1,18 @@
 //! Calls of words made directly.
 //!
 //! Rhai looks a function up by its name and the types of its arguments each time it is called: for the short closures of
-//! virtual users, most of what a script costs. So the bodies of the script's functions are copied for the run, and in the
-//! copies each call of a word, and of another function of the script, is replaced by a node of a syntax that no text can
-//! write. The node knows what it calls. Where it meets anything but what it was made for, a map for instance where a
-//! response was expected, it does what Rhai would have done: it holds the expression that it stands for.
+//! virtual users, most of what a script costs. So the bodies of the script's functions are copied for the run as trees of
+//! [`Code`], in which each call of a word, and of another function of the script, knows what it calls. Where a call meets
+//! anything but what it was made for, a map for instance where a response was expected, it does what Rhai would have done:
+//! it holds the expression that it stands for.
 //!
-//! Variables stay where Rhai has them, in its scope, so that copied and original code work on the same.
+//! Expressions and statements of other kinds are Rhai's, and within them calls are nodes of a syntax that no text can
+//! write. Variables stay where Rhai has them, in its scope, so that code of both kinds works on the same.
 
+mod code;
 mod natives;
 mod rewrite;
-mod site;
+mod word;
 
 use std::rc::Rc;
 
@@ -18,8 +20,8 @@ use rhai::{AST, Dynamic, Engine, EvalContext, Expr, ImmutableString, Position};
 
 pub use self::natives::{Function, Natives, Registrar};
 use self::{
+    code::{Code, Foreign},
     rewrite::{Rewriter, functions},
-    site::Site,
 };
 use super::{Fallible, state::Closure};
 
@@ -38,26 +40,20 @@ struct Body {
 #[derive(Debug)]
 enum Step {
     /// `let name = …;`
-    Let(ImmutableString, Expr, Position),
+    Let(ImmutableString, Code, Position),
     /// An expression.
-    Value(Expr),
+    Value(Code),
     /// Any other, as a block that leaves its variables behind.
     Other(Expr),
 }
 
-/// What nodes refer to by number.
+/// What code refers to by number.
 #[derive(Debug)]
 struct Table {
-    sites: Vec<Site>,
-    /// A node for [`Site::Placed`].
-    sized: Expr,
+    nodes: Vec<Code>,
+    /// A node for [`Code::Placed`].
+    sized: Foreign,
     bodies: Vec<Body>,
-}
-
-impl Table {
-    fn site(&self, number: &Dynamic) -> Option<&Site> {
-        self.sites.get(usize::try_from(number.as_int().ok()?).ok()?)
-    }
 }
 
 /// A closure whose calls are direct.
@@ -79,7 +75,9 @@ impl Linked {
     /// # Errors
     /// What the script throws, or a limit.
     pub fn call(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, values: &mut [Dynamic]) -> Fallible<Dynamic> {
-        self.table.bodies[self.body].call_in_own_scope(context, &self.table, values)
+        let mut value = Dynamic::UNIT;
+        self.table.bodies[self.body].call_in_own_scope(context, &self.table, values, &mut value)?;
+        Ok(value)
     }
 }
 
@@ -88,8 +86,8 @@ pub fn link(engine: &mut Engine, ast: &AST, natives: &Natives, closures: &mut [C
     let functions = functions(ast);
     let mut rewriter = Rewriter::new(ast, natives, &functions);
     let bodies = functions.iter().map(|function| rewriter.body(function)).collect();
-    let sized = rewriter.node(Site::Placed, Position::NONE);
-    let table = Rc::new(Table { sites: rewriter.sites, sized, bodies });
+    let sized = Foreign(rewriter.node(Code::Placed, Position::NONE));
+    let table = Rc::new(Table { nodes: rewriter.nodes, sized, bodies });
     for closure in closures {
         // Closures of modules have functions of their own.
         if closure.is_of(ast.shared_lib()) {
@@ -102,7 +100,11 @@ pub fn link(engine: &mut Engine, ast: &AST, natives: &Natives, closures: &mut [C
         |_, _, _| Ok(None),
         false,
         move |context, _, number| {
-            table.site(number).ok_or("internal error: a call that is not linked")?.eval(context, &table)
+            let node = number.as_int().ok().and_then(|number| table.nodes.get(usize::try_from(number).ok()?));
+            let node = node.ok_or("internal error: a call that is not linked")?;
+            let mut value = Dynamic::UNIT;
+            node.eval(context, &table, &mut value)?;
+            Ok(value)
         },
     );
 }

@@ -4,6 +4,7 @@ use std::{any::TypeId, collections::HashMap, rc::Rc};
 
 use rhai::{Dynamic, Engine, EvalContext, ImmutableString, NativeCallContext, Position, RhaiNativeFunc, Variant};
 
+use super::code::put;
 use crate::script::Fallible;
 
 /// A function as Rhai calls it.
@@ -20,7 +21,7 @@ pub struct Native {
     types: Box<[TypeId]>,
     /// It takes its first argument by reference.
     pub(super) is_method: bool,
-    has_context: bool,
+    pub(super) has_context: bool,
     function: Rc<Function>,
 }
 
@@ -75,14 +76,16 @@ impl Native {
         self.types.iter().zip(types).all(|(&wanted, given)| fits(wanted, given))
     }
 
-    /// Calls it. What went wrong is at `at`, unless the function says where.
+    /// Calls it, and puts what it gives into `out`, which holds nothing yet. What went wrong is at `at`, unless the
+    /// function says where.
     pub(super) fn call(
         &self,
         context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
         name: &str,
         arguments: &mut [&mut Dynamic],
         at: Position,
-    ) -> Fallible<Dynamic> {
+        out: &mut Dynamic,
+    ) -> Fallible<()> {
         let engine = context.engine();
         // As deep as Rhai calls it.
         context.global_runtime_state_mut().level += 1;
@@ -91,12 +94,27 @@ impl Native {
             (self.function)(about, arguments)
         };
         context.global_runtime_state_mut().level -= 1;
-        result.map_err(|mut error| {
+        given(result, at, out)
+    }
+
+    /// As [`Self::call`], of a function that does not look at its context.
+    pub(super) fn call_alone(&self, arguments: &mut [&mut Dynamic], at: Position, out: &mut Dynamic) -> Fallible<()> {
+        given((self.function)(None, arguments), at, out)
+    }
+}
+
+fn given(result: Fallible<Dynamic>, at: Position, out: &mut Dynamic) -> Fallible<()> {
+    match result {
+        Ok(value) => {
+            put(value, out);
+            Ok(())
+        }
+        Err(mut error) => {
             if error.position().is_none() {
                 error.set_position(at);
             }
-            error
-        })
+            Err(error)
+        }
     }
 }
 

@@ -77,6 +77,15 @@ fn values_go_in_and_come_out() {
         "check(\"mixed\", \"5\" != 5 && 'a' == \"a\" && 1 == 1.0 && [1] == [1] && #{ a: 1 } == #{ a: 1 } && true != false);",
         "let m = #{ get: |p| p + 1 }; count(\"own\", m.get(4)); let n = m.get.call(5); count(\"n\", n);",
         "let a = 1.5; check(\"floats\", a == 1.5 && a < 2 && 2 > a && a != \"x\" && () == () && 'c' < 'd' && \"a\" < \"b\");",
+        "let n = 2; let s = if n == 1 { \"one\" } else if n == 2 { let n = 5; vu.get(`/n/${n}`); \"two\" } else { \"many\" }; count(s, n);",
+        "let n = 1; if n == 1 { let n = 2; let m = 3; n += m; count(\"in\", n); } else { count(\"no\"); } count(\"out\", n);",
+        "let n = 1; if n == 1 { const N = 4; let f = |x| x + n + N; n = f.call(1); } count(\"n\", n);",
+        "if vu.id == 3 && vu.get(\"/a\").status == 200 || vu.get(\"/never\").ok { count(\"and\"); } if vu.id == 3 || vu.get(\"/never\").ok { } else { count(\"no\"); }",
+        "let o = #{ a: 1.5, b: [1, \"x\"], c: () }; vu.get(`/${o.a}/${o.b}/${o.c}/${true}/${'c'}/${vu}/${1 + 1}/${o}`);",
+        "let t = `${\"\"}`; vu.get(`/${t}${t}x${int(7, 7)}`); vu.post(`/p${`${1}`}`, `${#{ a: 1 }}`); if (t == \"\") { } else if t { }",
+        "let t = true; if t { t = false; vu.get(\"/t\"); } else { vu.get(\"/f\"); } let all = [t || true, t && true]; check(\"all\", all[0] && !all[1]);",
+        "if vu.id == 3 { if true { return 5; } } count(\"never\");",
+        "let p = if true { int(3, 3) } else { 5 }; vu.think(p); let q = p; vu.think(q);",
         "let it = vu.get(\"/a\"); { let it = #{ status: 5 }; check(\"shadow\", it.status == 5); } check(\"back\", it.status == 200);",
     ] {
         assert_same(&flow(body));
@@ -103,6 +112,8 @@ fn functions_of_the_script_are_called() {
         "let api2 = target(\"http://127.0.0.1:2\"); let main = flow(\"f\", |vu| { vu.send(api2.get(\"/x\")); });",
         "let keys = zipf(10, 1.0); let main = flow(\"f\", |vu| { vu.get(`/k/${keys.next()}`); vu.get(`/k/${keys}`); });",
         "let main = flow(\"f\", |vu| vu.get(\"/short\"));",
+        "fn grow(t, n) { if n == 0 { return t.len(); } grow(`${t}${t}`, n - 1) } let main = flow(\"f\", |vu| { count(\"len\", grow(\"0123456789abcdef\", 10)); grow(\"0123456789abcdef\", 20); });",
+        "fn sign(n) { if n < 0 { \"minus\" } else if n == 0 { \"none\" } else { \"plus\" } } let main = flow(\"f\", |vu| { count(sign(-1)); count(sign(0)); count(sign(1)); sign(()); });",
     ] {
         assert_same(functions);
     }
@@ -141,6 +152,13 @@ fn mistakes_are_told_at_the_same_place() {
         "let f = |x| x.status; f.call(5);",
         "let res = vu.get(\"/a\"); res.expect(201); vu.fail(\"seen\");",
         "if vu.get(\"/a\").status { }",
+        "if\n  vu.id { } else { }",
+        "let a = true &&\n vu.id;",
+        "let a = false || vu.get(\"/a\").json(\"name\") || true;",
+        "if true { let a = 1; a.nothing }",
+        "if true {\n  vu.get(\"/a\").nothing }",
+        "vu.get(`/${vu.get(\"/a\").nothing}`);",
+        "let p = if true { 3 + int(1, 1) } else { 5 }; vu.think(p);",
         "[1, 2].map(|n| n.status);",
         "vu.stop(); count(\"never\");",
         "vu.abort(\"over\");",
@@ -207,6 +225,10 @@ const STATEMENTS: &[&str] = &[
     "n = twice(|| add(n, 1));",
     "try { n = a.status + 1; } catch { n = 0; }",
     "vu.get(b);",
+    "if n > 2 && a != () { let a = `${n}`; b = a; } else if n > 1 || list.len() > 1 { const K = 3; n = K; } else { n = 7; }",
+    "b = `${a}/${b}/${n}`;",
+    "let c = if n > 3 || n == 1 { n + 1 } else { `${n}` };",
+    "check(\"both\", n > 1 && visit(vu, \"/and\") == 200);",
     "check(\"in\", list.contains(n) || visit(vu, \"/or\") == 200);",
 ];
 
