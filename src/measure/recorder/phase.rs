@@ -57,15 +57,14 @@ pub(super) enum Messages {
 /// Groups of messages that get an example, of a phase in one worker.
 const SHOWN_MAX: usize = 50;
 
-/// The entry of that name, or that of the rest if there are too many names.
-fn entry<'a, T: Default>(map: &'a mut BTreeMap<Arc<str>, T>, name: &str) -> &'a mut T {
+/// Changes the entry of that name, or that of the rest if there are too many names. Known names are looked up once.
+fn change<T: Default>(map: &mut BTreeMap<Arc<str>, T>, name: &str, change: impl FnOnce(&mut T)) {
+    if let Some(known) = map.get_mut(name) {
+        return change(known);
+    }
     let name = cut(name, NAME_BYTES_MAX);
     let name = if map.len() < NAMES_MAX || map.contains_key(name) { name } else { OTHER };
-    // Not `entry`, which would allocate the name on every call.
-    if !map.contains_key(name) {
-        map.insert(name.into(), T::default());
-    }
-    map.get_mut(name).expect("just inserted")
+    change(map.entry(name.into()).or_default());
 }
 
 impl PhaseRecord {
@@ -93,11 +92,9 @@ impl PhaseRecord {
 
     /// Counts the result of a check. Where it is the first that failed, `example` is asked for.
     pub(super) fn check(&mut self, name: &str, passed: bool, example: impl FnOnce() -> Option<Excerpt>) {
-        let count = |counts: &mut CheckCounts| *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
-        match self.checks.get_mut(name) {
-            Some(counts) => count(counts),
-            None => count(entry(&mut self.checks, name)),
-        }
+        change(&mut self.checks, name, |counts| {
+            *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
+        });
         if passed {
             return;
         }
@@ -134,20 +131,19 @@ impl PhaseRecord {
     }
 
     pub(super) fn count(&mut self, name: &str, n: u64) {
-        let sum = entry(&mut self.counts, name);
-        *sum = sum.saturating_add(n);
+        change(&mut self.counts, name, |sum| *sum = sum.saturating_add(n));
     }
 
     pub(super) fn gauge(&mut self, name: &str, value: f64, at: Nanos) {
         let set = Gauge::new(value, at);
-        match entry(&mut self.gauges_custom, name) {
+        change(&mut self.gauges_custom, name, |gauge| match gauge {
             Some(gauge) => gauge.merge(&set),
             vacant => *vacant = Some(set),
-        }
+        });
     }
 
     pub(super) fn timing(&mut self, name: &str, nanos: Nanos) {
-        entry(&mut self.timings, name).record(nanos);
+        change(&mut self.timings, name, |tally| tally.record(nanos));
     }
 
     pub(super) fn pair(&mut self, name: &str, block: u64, base: Nanos, other: Nanos) {
