@@ -143,18 +143,13 @@ pub(super) enum Miss {
 /// The first value at a path, if there is one. Names and indices alone are found without the tree.
 pub(super) fn json_first(reply: &Reply, patterns: &Patterns, path: &str) -> Result<Option<Dynamic>, Miss> {
     let body = body(reply).map_err(Miss::Because)?;
-    let by = |parts: &[json::Part<'_>]| match json::find(body, parts) {
-        Some(raw) => json::to_dynamic(raw).map(Some).map_err(|_| Miss::NotJson),
-        // Not there, or no JSON at all: only the slow way tells.
-        None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(None),
-        None => Err(Miss::NotJson),
-    };
-    // Most are the name of a field and nothing else.
-    if !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return by(&[json::Part::Name(path)]);
-    }
     if let Ok(parts) = json::parse_path(path) {
-        return by(&parts);
+        return match json::find(body, &parts) {
+            Some(raw) => json::to_dynamic(raw).map(Some).map_err(|_| Miss::NotJson),
+            // Not there, or no JSON at all: only the slow way tells.
+            None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(None),
+            None => Err(Miss::NotJson),
+        };
     }
     let path = patterns.paths.get(path, compile_path).map_err(Miss::Because)?;
     let tree = tree(reply)?;

@@ -40,6 +40,10 @@ pub(super) fn spell(parts: &[Part<'_>]) -> String {
 /// # Errors
 /// What of the path is none of these: a wildcard, a filter, or a mistake.
 pub(super) fn parse_path(path: &str) -> Result<Vec<Part<'_>>, String> {
+    // Most are the name of a field and nothing else.
+    if !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(vec![Part::Name(path)]);
+    }
     let mut parts = Vec::new();
     let mut rest = path.strip_prefix('$').unwrap_or(path);
     while !rest.is_empty() {
