@@ -1,4 +1,4 @@
-//! Copies of the script's functions, with nodes in place of calls.
+//! Copies of the script's functions as code, and within what stays Rhai's, nodes in place of calls.
 
 use std::{cmp::Ordering, collections::HashSet};
 

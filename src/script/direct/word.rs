@@ -56,6 +56,42 @@ impl Word {
         self.natives.iter().find(|native| native.takes(types.clone()))
     }
 
+    /// The values of its arguments.
+    fn values(&self, context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, table: &Table) -> Fallible<Vec<Dynamic>> {
+        let mut values = vec![Dynamic::UNIT; self.arguments.len()];
+        fill(&mut values, &self.arguments, context, table)?;
+        Ok(values)
+    }
+
+    /// Does something with the values of its arguments, which have no more room than they need.
+    #[inline]
+    fn with_values(
+        &self,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+        table: &Table,
+        then: impl FnOnce(&mut EvalContext<'_, '_, '_, '_, '_, '_>, &mut [Dynamic]) -> Fallible<()>,
+    ) -> Fallible<()> {
+        match self.arguments.len() {
+            0 => then(context, &mut []),
+            1 => self.with_values_in::<1>(context, table, then),
+            2 => self.with_values_in::<2>(context, table, then),
+            _ => self.with_values_in::<ARGUMENTS_MAX>(context, table, then),
+        }
+    }
+
+    #[inline]
+    fn with_values_in<const N: usize>(
+        &self,
+        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+        table: &Table,
+        then: impl FnOnce(&mut EvalContext<'_, '_, '_, '_, '_, '_>, &mut [Dynamic]) -> Fallible<()>,
+    ) -> Fallible<()> {
+        let mut values = [const { Dynamic::UNIT }; N];
+        let values = &mut values[..self.arguments.len()];
+        fill(values, &self.arguments, context, table)?;
+        then(context, values)
+    }
+
     /// Calls it as a function.
     #[inline(never)]
     pub(super) fn call(
@@ -64,27 +100,10 @@ impl Word {
         table: &Table,
         out: &mut Dynamic,
     ) -> Fallible<()> {
-        match self.arguments.len() {
-            0 => self.call_with::<0>(context, table, out),
-            1 => self.call_with::<1>(context, table, out),
-            2 => self.call_with::<2>(context, table, out),
-            _ => self.call_with::<ARGUMENTS_MAX>(context, table, out),
-        }
-    }
-
-    fn call_with<const N: usize>(
-        &self,
-        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
-        table: &Table,
-        out: &mut Dynamic,
-    ) -> Fallible<()> {
-        let mut values = [const { Dynamic::UNIT }; N];
-        let values = &mut values[..self.arguments.len()];
-        fill(values, &self.arguments, context, table)?;
-        match self.native(None, values) {
+        self.with_values(context, table, |context, values| match self.native(None, values) {
             Some(native) => self.invoke(native, context, None, values, out),
             None => self.placed.eval_with(context, values, None, out),
-        }
+        })
     }
 
     /// Calls it on the value in `out`, which is in no variable, and puts there what it gives.
@@ -140,55 +159,39 @@ impl Method {
         table: &Table,
         out: &mut Dynamic,
     ) -> Fallible<()> {
-        match self.word.arguments.len() {
-            0 => self.eval_with::<0>(context, table, out),
-            1 => self.eval_with::<1>(context, table, out),
-            2 => self.eval_with::<2>(context, table, out),
-            _ => self.eval_with::<ARGUMENTS_MAX>(context, table, out),
-        }
-    }
-
-    fn eval_with<const N: usize>(
-        &self,
-        context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
-        table: &Table,
-        out: &mut Dynamic,
-    ) -> Fallible<()> {
         let Self { word, rest, original, .. } = self;
         let is_plain = rest.is_empty() && word.is_plain();
         if !is_plain && !self.fits(context) {
             return original.eval(context, out);
         }
-        let mut values = [const { Dynamic::UNIT }; N];
-        let values = &mut values[..word.arguments.len()];
-        fill(values, &word.arguments, context, table)?;
-        if rest.is_empty() {
-            return match self.call_on_variable(context, values, out) {
-                Some(result) => result,
-                None if is_plain => original.eval(context, out),
-                None => word.placed.eval_with(context, values, None, out),
-            };
-        }
-        // The arguments of all come before the first call; where they are constants, nobody can tell.
-        let mut more = Vec::new();
-        if !rest.iter().all(Word::is_constant) {
-            for word in rest {
-                more.push(self::values(word, context, table)?);
+        word.with_values(context, table, |context, values| {
+            if rest.is_empty() {
+                return match self.call_on_variable(context, values, out) {
+                    Some(result) => result,
+                    None if is_plain => original.eval(context, out),
+                    None => word.placed.eval_with(context, values, None, out),
+                };
             }
-        }
-        match self.call_on_variable(context, values, out) {
-            Some(result) => result?,
-            None => word.placed.eval_with(context, values, None, out)?,
-        }
-        let mut more = more.into_iter();
-        for word in rest {
-            let mut values = match more.next() {
-                Some(values) => values,
-                None => self::values(word, context, table)?,
-            };
-            word.call_on(context, &mut values[..word.arguments.len()], out)?;
-        }
-        Ok(())
+            // The arguments of all come before the first call; where they are constants, nobody can tell.
+            let mut more = Vec::new();
+            if !rest.iter().all(Word::is_constant) {
+                for word in rest {
+                    more.push(word.values(context, table)?);
+                }
+            }
+            match self.call_on_variable(context, values, out) {
+                Some(result) => result?,
+                None => word.placed.eval_with(context, values, None, out)?,
+            }
+            let mut more = more.into_iter();
+            for word in rest {
+                match more.next() {
+                    Some(mut values) => word.call_on(context, &mut values, out)?,
+                    None => word.with_values(context, table, |context, values| word.call_on(context, values, out))?,
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Whether the variable holds something that the word is of.
@@ -224,15 +227,4 @@ impl Method {
         }
         Some(result)
     }
-}
-
-/// The values of a word's arguments; `()` where there are fewer.
-fn values(
-    word: &Word,
-    context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
-    table: &Table,
-) -> Fallible<[Dynamic; ARGUMENTS_MAX]> {
-    let mut values = <[Dynamic; ARGUMENTS_MAX]>::default();
-    fill(&mut values[..word.arguments.len()], &word.arguments, context, table)?;
-    Ok(values)
 }
