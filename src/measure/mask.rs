@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use regex::{Captures, Regex};
+use regex::bytes::{Captures, Regex, RegexBuilder};
 
 /// What stands for a value that was taken out.
 pub const MASK: &str = "***";
@@ -13,23 +13,30 @@ const CREDENTIAL_BYTES_MIN: usize = 6;
 /// Parts of names whose values are nobody's business, lower case.
 const PRIVATE: &str = "token|secret|passw|pwd|api[-_]?key|authorization|credential|session[-_]?id|jwt";
 
-/// Where credentials stand in a text: a name and what leads to its value, then the value.
+/// Where credentials stand in a text: a name and what leads to its value, then the value. Groups begin and end beside
+/// ASCII characters, so the patterns may see bytes: over Unicode, counted repetitions of classes take a hundred times
+/// as long to compile.
 static NAMED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let patterns = [
         // JSON: a string member, perhaps cut off.
-        format!(r#"(?i)("[^"\\]{{0,40}}(?:{PRIVATE})[^"\\]{{0,40}}"\s*:\s*")((?:[^"\\]|\\.)+)"#),
+        format!(r#"(?i)("[^"\\]*(?:{PRIVATE})[^"\\]*"\s*:\s*")((?:[^"\\]|\\.)+)"#),
         // A query or a form.
-        format!(r#"(?i)((?:^|[?&;\s])[^=&;\s"]{{0,40}}(?:{PRIVATE})[^=&;\s"]{{0,40}}=)([^&;\s"'<>]+)"#),
+        format!(r#"(?i)((?:^|[?&;\s])[^=&;\s"]*(?:{PRIVATE})[^=&;\s"]*=)([^&;\s"'<>]+)"#),
         // A part of a multipart form.
-        format!(r#"(?i)(name="[^"\r\n]{{0,40}}(?:{PRIVATE})[^"\r\n]{{0,40}}"[^\r\n]*\r?\n\r?\n)([^\r\n]+)"#),
+        format!(r#"(?i)(name="[^"\r\n]*(?:{PRIVATE})[^"\r\n]*"[^\r\n]*\r?\n\r?\n)([^\r\n]+)"#),
         // Schemes of HTTP authentication.
         r"(?i)(\bbearer\s+)([A-Za-z0-9+/=._~-]{8,})".to_owned(),
         // A JSON web token.
         r"(\b)(eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,2}|eyJ[A-Za-z0-9_-]{40,}$)".to_owned(),
     ];
     // Tests compile each of them.
-    patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
+    patterns.iter().filter_map(|pattern| RegexBuilder::new(pattern).unicode(false).build().ok()).collect()
 });
+
+/// Compiles the patterns, so that no worker does it while its load runs.
+pub(super) fn prepare() {
+    LazyLock::force(&NAMED);
+}
 
 /// Header fields whose values are credentials whatever they hold.
 fn is_private(name: &str) -> bool {
@@ -101,11 +108,11 @@ pub(super) fn mask<'a>(text: &'a str, credentials: &Credentials) -> Cow<'a, str>
     for pattern in &*NAMED {
         let replace = |found: &Captures<'_>| {
             // `"token_type": "Bearer"` tells nothing.
-            let value = if found[2].eq_ignore_ascii_case("bearer") { &found[2] } else { MASK };
-            format!("{}{value}", &found[1])
+            let is_scheme = found[2].eq_ignore_ascii_case(b"bearer");
+            [&found[1], if is_scheme { &found[2] } else { MASK.as_bytes() }].concat()
         };
-        if let Cow::Owned(masked) = pattern.replace_all(&text, replace) {
-            text = masked.into();
+        if let Cow::Owned(masked) = pattern.replace_all(text.as_bytes(), replace) {
+            text = String::from_utf8_lossy(&masked).into_owned().into();
         }
     }
     text
@@ -137,6 +144,8 @@ mod tests {
             ("t eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln u", "t *** u"),
             ("t eyJhbGciOiJIUzI1NiJ9.eyJzdWI", "t ***"),
             ("the page of a monkey=1", "the page of a monkey=1"),
+            (r#"{"passwörter_passwort": "grün\ä", "é": "ü"}"#, r#"{"passwörter_passwort": "***", "é": "ü"}"#),
+            ("ä=ö&Çtoken=€uro&ß=ł", "ä=ö&Çtoken=***&ß=ł"),
             (r#"{"tokens": 17, "items": [1]}"#, r#"{"tokens": 17, "items": [1]}"#),
         ] {
             assert_eq!(masked(text), expected);

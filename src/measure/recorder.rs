@@ -9,7 +9,7 @@ use row::Row;
 
 use super::{
     ClassId, FailureKind, Gauges, IterationResult, Kind, NameId, PhaseFigures, Sample, SeriesKey, Witness, clean_text,
-    names::Names, rewrite::Rewrites,
+    mask, names::Names, rewrite::Rewrites,
 };
 use crate::{
     clock::Nanos,
@@ -66,6 +66,7 @@ pub struct Snapshot {
 impl Recorder {
     /// A recorder with nothing in it.
     pub fn new() -> Self {
+        mask::prepare();
         Self {
             names: Names::new(),
             phases: Vec::new(),
