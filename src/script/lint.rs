@@ -1,7 +1,7 @@
 //! Functions and methods that nothing has, found before the run: a closure would stumble over them only when a
 //! virtual user gets there.
 
-use std::collections::BTreeSet;
+use std::{cell::LazyCell, collections::BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
@@ -21,24 +21,31 @@ const KEYWORDS: &[&str] = &["Fn", "call", "curry", "type_of", "is_shared", "is_d
 
 /// The calls of names that neither the language, nor Rhai, nor the script has.
 pub(super) fn unknown_calls(engine: &Engine, ast: &AST, file: &str, text: &str, sources: &Sources) -> Vec<Problem> {
-    let registered = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
-    let mut known: BTreeSet<String> = registered.into_iter().collect();
-    let own: Vec<String> = ast.iter_functions().map(|function| function.name.to_owned()).collect();
-    known.extend(own.iter().cloned());
-    known.extend(words().filter(|word| word.form == Form::Call).map(|word| word.name.to_owned()));
-    known.extend(KEYWORDS.iter().map(|&name| name.to_owned()));
     // A variable may hold a closure.
-    known.extend(declared(text));
+    let variables = declared(text);
+    let own: Vec<String> = ast.iter_functions().map(|function| function.name.to_owned()).collect();
+    let mut known: BTreeSet<&str> = own.iter().map(String::as_str).collect();
+    known.extend(words().filter(|word| word.form == Form::Call).map(|word| word.name));
+    known.extend(KEYWORDS);
+    known.extend(variables.iter().map(String::as_str));
+    // Many scripts call nothing else, and to list these takes longer than all the rest.
+    let registered = LazyCell::new(|| {
+        let names = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
+        names.into_iter().collect::<BTreeSet<String>>()
+    });
+    let is_known = |name: &str| known.contains(name) || registered.contains(name);
     let mut problems = Vec::new();
     ast.walk(&mut |path| {
         let Some((call, at, on)) = called(path) else { return true };
         if call.is_qualified() {
             problems.extend(unknown_in_module(call, &place(Some(file), at), sources));
-        } else if call.name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !known.contains(call.name.as_str())
-        {
+        } else if call.name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !is_known(&call.name) {
             let at = place(Some(file), at);
             problems.push(match on {
-                Some(on) => unknown_method(&call.name, on, &known, &at),
+                Some(on) => {
+                    let known = known.iter().copied().chain(registered.iter().map(String::as_str));
+                    unknown_method(&call.name, on, known, &at)
+                }
                 None => unknown_function(&call.name, &own, &at),
             });
         }
@@ -92,7 +99,7 @@ fn unknown_function(name: &str, own: &[String], at: &Place) -> Problem {
 }
 
 /// `on` is the name of the variable it is called on. Everybody calls a virtual user `vu` and a response `res`.
-fn unknown_method(name: &str, on: &str, known: &BTreeSet<String>, at: &Place) -> Problem {
+fn unknown_method<'a>(name: &str, on: &str, known: impl Iterator<Item = &'a str>, at: &Place) -> Problem {
     let receiver = match on {
         "vu" => Some(Receiver::Vu),
         "res" | "response" => Some(Receiver::Response),
@@ -111,7 +118,7 @@ fn unknown_method(name: &str, on: &str, known: &BTreeSet<String>, at: &Place) ->
             candidates().find(|word| word.name == near)
         });
     // Operators are functions too, and nobody means them.
-    let names = known.iter().map(String::as_str).filter(|known| known.starts_with(|c: char| c.is_alphabetic()));
+    let names = known.filter(|known| known.starts_with(|c: char| c.is_alphabetic()));
     match (meant, nearest(name, names)) {
         (Some(word), _) => problem.help(format!("did you mean `{}`?", word.name)),
         (None, Some(near)) => problem.help(format!("did you mean `{near}`?")),
