@@ -38,13 +38,17 @@ impl<'a> Sending<'a> {
 
     /// Writes what the stream takes; stamps `sent` once all is on its way.
     pub fn poll(&mut self, stream: &mut Stream, clock: &Clock, stamps: &mut Stamps, cx: &mut Context<'_>) {
+        // Most requests go in one piece. Of those that do not, no more is tried than their task's turn allows.
+        if self.written == 0
+            && self.error.is_none()
+            && let Some(outcome) = stream.try_write(self.wire)
+        {
+            self.count(outcome);
+        }
         while !self.is_whole() && self.error.is_none() {
             match stream.poll_write(cx, &self.wire[self.written..]) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(0)) => self.error = Some(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(len)) => self.written += len,
-                // The server may have answered and closed without waiting for the rest: read on.
-                Poll::Ready(Err(error)) => self.error = Some(error),
+                Poll::Ready(outcome) => self.count(outcome),
             }
         }
         if stamps.sent.is_none() && self.error.is_none() {
@@ -53,6 +57,15 @@ impl<'a> Sending<'a> {
                 Poll::Ready(Ok(())) => stamps.sent = Some(clock.now()),
                 Poll::Ready(Err(error)) => self.error = Some(error),
             }
+        }
+    }
+
+    fn count(&mut self, outcome: io::Result<usize>) {
+        match outcome {
+            Ok(0) => self.error = Some(io::ErrorKind::WriteZero.into()),
+            Ok(len) => self.written += len,
+            // The server may have answered and closed without waiting for the rest: read on.
+            Err(error) => self.error = Some(error),
         }
     }
 

@@ -38,6 +38,19 @@ impl Stream {
         }
     }
 
+    /// Writes a part of `bytes` if the reactor knows that there is room: asking is cheaper than [`Self::poll_write`],
+    /// and counts for nothing in the turn of the task.
+    pub fn try_write(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => {
+                let outcome = stream.try_write(bytes);
+                let waits = matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+                (!waits).then_some(outcome)
+            }
+            Self::Tls(_) => None,
+        }
+    }
+
     /// Writes a part of several slices; see [`AsyncWrite::poll_write_vectored`].
     pub fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
