@@ -52,12 +52,12 @@ impl HttpTransport {
                 h2::exchange(connection, exchange, tools, deadline, stamps, reused).await
             }
             Ok(Some(Way::Http1 { session, connection, permit })) => {
-                let outcome = self.carry(connection, route, session, exchange, deadline, &mut stamps, false).await;
+                let outcome = self.carry((connection, false), route, session, exchange, deadline, stamps).await;
                 drop(permit);
                 outcome
             }
             // While this one waited, the server chose HTTP/1.1 for another.
-            Ok(None) => self.exchange_by_http1(route, session, exchange, deadline, &mut stamps).await,
+            Ok(None) => self.exchange_by_http1(route, session, exchange, deadline, stamps).await,
             Err(failure) => self.unsent(failure, stamps),
         }
     }

@@ -8,6 +8,7 @@
 //! the same over every transport lies beside it: `cookies`. Connections that stay open for messages (WebSocket, event
 //! streams) are `channel`'s.
 
+mod carrying;
 mod channel;
 mod connect;
 mod cookies;

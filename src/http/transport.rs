@@ -2,18 +2,18 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    future::poll_fn,
     rc::Rc,
-    task::{Poll, ready},
 };
 
+use futures_util::future::Either;
 use tokio::sync::SemaphorePermit;
 
 use super::{
+    carrying::Carrying,
     connect::{Endpoint, Route},
     either::Way,
     guard::AddressGuard,
-    h1::{Connection, Request, Scratch},
+    h1::{Connection, Scratch},
     h2::Lane,
     proxy::Proxy,
 };
@@ -87,8 +87,15 @@ impl Session {
     fn take(&self, target: TargetId) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         loop {
-            let at = idle.iter().rposition(|idle| idle.target == target)?;
-            let mut connection = idle.remove(at).connection;
+            // Most users talk to one target.
+            let last = idle.pop_if(|idle| idle.target == target);
+            let Idle { mut connection, .. } = match last {
+                Some(last) => last,
+                None => {
+                    let at = idle.iter().rposition(|idle| idle.target == target)?;
+                    idle.remove(at)
+                }
+            };
             if connection.is_quiet() {
                 return Some(connection);
             }
@@ -183,30 +190,14 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     type Session = Session;
 
-    // An async function would keep its arguments twice, and each request under way has that room.
-    #[expect(clippy::manual_async_fn, reason = "see above")]
+    // Inlined with what it calls: the future is made where it stays, and not moved there.
+    #[inline(always)]
     fn exchange<'a>(&'a self, session: &'a Session, exchange: Exchange<'a>) -> impl Future<Output = Box<Outcome>> {
-        async move {
-            let start = self.clock.now();
-            let deadline = start.saturating_add(exchange.timeout);
-            let mut stamps = Stamps { start, ..Stamps::default() };
-
-            let route = match self.route(exchange.target) {
-                Ok(route) => route,
-                Err(failure) => return self.unsent(failure, stamps),
-            };
-            if route.may_be_http2(exchange.version) {
-                if let Some(link) = self.link(exchange.target) {
-                    let session = session.of_link(exchange.target, link);
-                    return Box::new(link.exchange(&session, exchange).await);
-                }
-                // Boxed: what most exchanges are made of shall not grow by it.
-                return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
-            }
-            if let Some(proxy) = route.forwarding(exchange.version) {
-                return Box::pin(self.exchange_forwarded(proxy, &route, session, &exchange, deadline, stamps)).await;
-            }
-            self.exchange_by_http1(&route, session, &exchange, deadline, &mut stamps).await
+        let start = self.clock.now();
+        match self.carry_at_once(session, &exchange, start) {
+            Some(carrying) => Either::Left(carrying),
+            // Boxed: what most exchanges are made of shall not grow by it.
+            None => Either::Right(Box::pin(self.exchange_anyhow(session, exchange, start))),
         }
     }
 
@@ -284,77 +275,77 @@ impl Transport for HttpTransport {
 }
 
 impl HttpTransport {
+    /// What nearly all exchanges are: over a connection that waits for one.
+    #[inline(always)]
+    fn carry_at_once<'a>(
+        &'a self,
+        session: &'a Session,
+        exchange: &Exchange<'a>,
+        start: Nanos,
+    ) -> Option<Carrying<'a>> {
+        let route = self.routes.get(usize::from(exchange.target.0))?;
+        if route.may_be_http2(exchange.version)
+            || route.shared().is_some()
+            || route.forwarding(exchange.version).is_some()
+        {
+            return None;
+        }
+        let connection = session.take(exchange.target)?;
+        let deadline = start.saturating_add(exchange.timeout);
+        let stamps = Stamps { start, ..Stamps::default() };
+        Some(self.carry((connection, true), route, session, exchange, deadline, stamps))
+    }
+
+    /// Carries an exchange, whatever that takes.
+    async fn exchange_anyhow(&self, session: &Session, exchange: Exchange<'_>, start: Nanos) -> Box<Outcome> {
+        let deadline = start.saturating_add(exchange.timeout);
+        let stamps = Stamps { start, ..Stamps::default() };
+        let route = match self.route(exchange.target) {
+            Ok(route) => route,
+            Err(failure) => return self.unsent(failure, stamps),
+        };
+        if route.may_be_http2(exchange.version) {
+            if let Some(link) = self.link(exchange.target) {
+                let session = session.of_link(exchange.target, link);
+                return Box::new(link.exchange(&session, exchange).await);
+            }
+            // Boxed, as what else is rare: those that wait for a shared connection shall not make room for it.
+            return Box::pin(self.exchange_by_either(&route, session, &exchange, deadline, stamps)).await;
+        }
+        if let Some(proxy) = route.forwarding(exchange.version) {
+            return Box::pin(self.exchange_forwarded(proxy, &route, session, &exchange, deadline, stamps)).await;
+        }
+        self.exchange_by_http1(&route, session, &exchange, deadline, stamps).await
+    }
+
     pub(super) async fn exchange_by_http1(
         &self,
         route: &Route,
         session: &Session,
         exchange: &Exchange<'_>,
         deadline: Nanos,
-        stamps: &mut Stamps,
+        mut stamps: Stamps,
     ) -> Box<Outcome> {
         let (session, _permit) = match self.lend(route, session, deadline).await {
             Ok(lent) => lent,
-            Err(failure) => return self.unsent(failure, *stamps),
+            Err(failure) => return self.unsent(failure, stamps),
         };
-        let (connection, reused) = match session.take(exchange.target) {
+        let connection = match session.take(exchange.target) {
             Some(connection) => (connection, true),
-            // On the heap, as all that is rare: each virtual user holds this future's room even while it thinks.
             None => {
-                let connect = route.connect(&self.clock, &self.guard, exchange.version, deadline, stamps);
+                let connect = route.connect(&self.clock, &self.guard, exchange.version, deadline, &mut stamps);
                 match Box::pin(connect).await {
                     Ok(opened) if opened.negotiated.http == HttpVersion::Http2 => {
                         // It chose HTTP/1.1 before: a server that was replaced.
-                        let carried = self.carry_by_http2(opened, route, session, exchange, deadline, *stamps);
+                        let carried = self.carry_by_http2(opened, route, session, exchange, deadline, stamps);
                         return Box::pin(carried).await;
                     }
                     Ok(opened) => (Connection::new(opened), false),
-                    Err(failure) => return self.unsent(failure, *stamps),
+                    Err(failure) => return self.unsent(failure, stamps),
                 }
             }
         };
-        self.carry(connection, route, session, exchange, deadline, stamps, reused).await
-    }
-
-    /// Carries an exchange over a connection of HTTP/1.1, which is put back to `session` if it can carry another.
-    ///
-    /// No async function: of those, arguments that live on take their room twice, and each request under way has it.
-    #[expect(clippy::too_many_arguments, reason = "all of them are the exchange")]
-    pub(super) fn carry<'a>(
-        &'a self,
-        connection: Connection,
-        route: &'a Route,
-        session: &'a Session,
-        exchange: &'a Exchange<'_>,
-        deadline: Nanos,
-        stamps: &'a mut Stamps,
-        reused: bool,
-    ) -> impl Future<Output = Box<Outcome>> + 'a {
-        // The connection is this future's own until the response is whole: dropping the future closes it.
-        let request = Request::new(&self.clock, &self.scratch, exchange, deadline, reused);
-        let mut under_way = Some((connection, request));
-        poll_fn(move |cx| {
-            // None after its end, when nobody asks.
-            let Some((connection, request)) = &mut under_way else { return Poll::Pending };
-            let result = ready!(connection.poll(request, stamps, cx));
-            let Some((connection, request)) = under_way.take() else { return Poll::Pending };
-            let negotiated = connection.negotiated();
-            if result.is_ok() && request.leaves_reusable() && route.endpoint().keepalive {
-                session.put(exchange.target, connection);
-            }
-            let (bytes_sent, reader) = (request.written() as u64, request.reader);
-            Poll::Ready(Box::new(Outcome {
-                status: if result.is_ok() { reader.status() } else { 0 },
-                failure: result.err(),
-                stamps: *stamps,
-                bytes_sent,
-                bytes_received: reader.received(),
-                body_bytes: reader.body_bytes(),
-                reused,
-                negotiated,
-                sets_cookies: reader.sets_cookies(),
-                response: reader.into_response(&self.scratch.pool),
-            }))
-        })
+        self.carry(connection, route, session, exchange, deadline, stamps).await
     }
 
     /// Carries an exchange by a proxy that is asked for the whole address.
@@ -365,11 +356,11 @@ impl HttpTransport {
         session: &Session,
         exchange: &Exchange<'_>,
         deadline: Nanos,
-        mut stamps: Stamps,
+        stamps: Stamps,
     ) -> Box<Outcome> {
         let (wire, body_at) = proxy.forward(route.endpoint(), exchange);
         let exchange = Exchange { wire: &wire, body_at, ..*exchange };
-        let mut outcome = self.exchange_by_http1(route, session, &exchange, deadline, &mut stamps).await;
+        let mut outcome = self.exchange_by_http1(route, session, &exchange, deadline, stamps).await;
         // No server but a proxy answers so.
         if outcome.failure.is_none() && outcome.status == 407 {
             outcome.status = 0;

@@ -59,7 +59,7 @@ impl HttpTransport {
         };
         outcome.stamps.end = self.clock.now();
         let late = || Failure::new(ErrorKind::Timeout, "no whole response in time");
-        let Answered { stream, reader, progress, ahead } = match answered.unwrap_or_else(|| Err(late())) {
+        let Answered { stream, mut reader, progress, ahead } = match answered.unwrap_or_else(|| Err(late())) {
             Ok(answered) => answered,
             Err(failure) => {
                 outcome.failure = Some(failure);
@@ -81,7 +81,7 @@ impl HttpTransport {
             ChannelKind::Events if outcome.status == 200 => is_event_stream(&response),
             _ => {
                 outcome.body_bytes = reader.body_bytes();
-                outcome.response = reader.into_response(&self.scratch.pool);
+                outcome.response = reader.take_response(&self.scratch.pool);
                 return (outcome, None);
             }
         };

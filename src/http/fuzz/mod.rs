@@ -58,7 +58,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>, is_head: bool, keep: Keep) -
     assert_eq!(reader.received(), used as u64, "bytes are counted once");
     let (status, reusable) = (reader.status(), reader.is_reusable());
     let (body_bytes, sets_cookies) = (reader.body_bytes(), reader.sets_cookies());
-    let response = reader.into_response(&pool);
+    let response = reader.take_response(&pool);
     let head = response.as_ref().map(|response| response.head().to_vec()).unwrap_or_default();
     let body = response.as_ref().map(|response| response.body().to_vec()).unwrap_or_default();
     assert!(head.len() <= 64 * 1024 && body.len() as u64 <= BODY_BYTES_MAX, "what is kept has its limits");

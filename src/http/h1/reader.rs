@@ -183,12 +183,14 @@ impl ResponseReader {
     }
 
     /// What was to be kept, where a final head was read; of a body that broke off, what came of it.
-    pub fn into_response(self, pool: &BufferPool) -> Option<Response> {
+    /// Taken out, as the reader is large and stays where it is.
+    pub fn take_response(&mut self, pool: &BufferPool) -> Option<Response> {
+        let held = std::mem::take(&mut self.held);
         if self.head_len == 0 {
-            pool.give(self.held);
+            pool.give(held);
             return None;
         }
-        let response = pool.response(self.held, self.head_len);
+        let response = pool.response(held, self.head_len);
         Some(if self.is_coded { response } else { response.uncoded() })
     }
 

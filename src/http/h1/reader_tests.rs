@@ -28,7 +28,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>, is_head: bool, keep: Keep) -
         return (Verdict::Fails(failure.kind), Vec::new());
     }
     let (status, reusable, body_bytes) = (reader.status(), reader.is_reusable(), reader.body_bytes());
-    let response = reader.into_response(&pool);
+    let response = reader.take_response(&pool);
     let head = response.as_ref().map(|response| response.head().to_vec()).unwrap_or_default();
     let body = response.map(|response| response.body().to_vec()).unwrap_or_default();
     if keep == Keep::Body {
@@ -37,8 +37,8 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>, is_head: bool, keep: Keep) -
     (Verdict::Whole(status, body, reusable), head)
 }
 
-fn kept_body(reader: ResponseReader, pool: &BufferPool, keep: Keep) -> Vec<u8> {
-    let response = reader.into_response(pool);
+fn kept_body(mut reader: ResponseReader, pool: &BufferPool, keep: Keep) -> Vec<u8> {
+    let response = reader.take_response(pool);
     assert_eq!(response.is_some(), keep > Keep::Nothing);
     response.map(|response| response.body().to_vec()).unwrap_or_default()
 }
@@ -148,7 +148,7 @@ proptest! {
             }
             outcome = reader.feed(&piece, &pool);
         }
-        let held = reader.into_response(&pool).map_or(0, |response| response.head().len() + response.body().len());
+        let held = reader.take_response(&pool).map_or(0, |response| response.head().len() + response.body().len());
         prop_assert!(held <= 64 * 1024 + BODY_BYTES_MAX as usize, "{held} bytes");
     }
 }
