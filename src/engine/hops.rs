@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{
     cookies::CookieScope,
-    iteration::count_connection,
+    iteration::{Unfinished, count_connection},
     redirect::{self, Hop},
     vu::Vu,
     worker::Worker,
@@ -39,11 +39,14 @@ impl<T: Transport> Worker<T> {
         redirects: u32,
     ) -> Box<Outcome> {
         // What the request has of its own stays with it; what the jar gave may change with each answer.
-        let scope = self.scopes.get(usize::from(exchange.target.0)).and_then(Option::as_ref);
+        let scope = if redirects == 0 { None } else { self.scope_of(exchange) };
         let from_jar = scope
-            .filter(|_| redirects > 0 && !vu.user.has_no_cookies())
+            .filter(|_| !vu.user.has_no_cookies())
             .map(|scope| scope.pairs(&vu.user, self.wall_ms(), exchange.wire, &[]));
-        let outcome = self.exchange(ledger, name, vu, planned, exchange).await;
+        let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
+        let outcome = self.transport.exchange(&vu.session, *exchange).await;
+        unfinished.finished = true;
+        self.note_exchange(ledger, name, vu, exchange, &outcome);
         if redirects == 0 || location(&outcome).is_none() {
             return outcome;
         }
@@ -108,7 +111,10 @@ impl<T: Transport> Worker<T> {
                         timeout: deadline.saturating_sub(self.host.now()),
                         ..*exchange
                     };
-                    outcome = self.exchange(ledger, name, vu, start, &next_exchange).await;
+                    let mut unfinished = Unfinished { worker: self, ledger, name, planned: start, finished: false };
+                    outcome = self.transport.exchange(&vu.session, next_exchange).await;
+                    unfinished.finished = true;
+                    self.note_exchange(ledger, name, vu, &next_exchange, &outcome);
                     if let Some(scope) = scope.filter(|_| usize::from(target.0) >= self.scopes.len()) {
                         self.keep_cookies_in(&scope, ledger, &vu.user, &next.wire, &outcome);
                     }

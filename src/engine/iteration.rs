@@ -13,6 +13,7 @@ use super::{
     flow::{Answer, Call, End, Fault, FlowRun, Reply, Request, Sent, Step},
     groups::Groups,
     phase_run::{Halt, PhaseRun, Work},
+    render::Compiled,
     user::User,
     vu::{Standing, Vu},
     worker::{Aside, Event, Prepared, Worker},
@@ -271,34 +272,43 @@ impl<T: Transport> Worker<T> {
         prepared: &Prepared,
     ) -> Result<(IterationResult, Nanos), DrawError> {
         let compiled = &prepared.compiled;
-        let mut exchange = Exchange {
+        let mut drawn = Vec::new();
+        let (wire, body_at) = match compiled.unchanging(&vu.user) {
+            Some(unchanging) => unchanging,
+            None => {
+                drawn = self.buffers.take();
+                match self.draw_wire(&mut drawn, vu, compiled) {
+                    Ok(body_at) => (drawn.as_slice(), body_at),
+                    Err(error) => {
+                        self.buffers.give(drawn);
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        let exchange = Exchange {
             target: compiled.target,
-            wire: &[],
-            body_at: 0,
+            wire,
+            body_at,
             is_head: compiled.is_head,
             timeout: compiled.timeout,
             keep: prepared.keep,
             body_bytes_max: compiled.body_bytes_max,
             version: compiled.version,
         };
-        if let Some((wire, body_at)) = compiled.unchanging(&vu.user) {
-            (exchange.wire, exchange.body_at) = (wire, body_at);
-            return Ok(self.run_rendered(ledger, vu, work, prepared, &exchange).await);
-        }
-        let (mut wire, mut scratch) = (self.buffers.take(), self.buffers.take());
+        let result = self.run_rendered(ledger, vu, work, prepared, &exchange).await;
+        self.buffers.give(drawn);
+        Ok(result)
+    }
+
+    /// Writes a template's request with values of its generators; gives where its body starts.
+    fn draw_wire(&self, wire: &mut Vec<u8>, vu: &Vu<T>, compiled: &Compiled) -> Result<usize, DrawError> {
+        let mut scratch = self.buffers.take();
         let written = vu
             .user
-            .draw(self.wall_ms(), |context| compiled.write(&mut wire, &mut scratch, &vu.user, &self.drawers, context));
+            .draw(self.wall_ms(), |context| compiled.write(wire, &mut scratch, &vu.user, &self.drawers, context));
         self.buffers.give(scratch);
-        let result = match written {
-            Ok(body_at) => {
-                (exchange.wire, exchange.body_at) = (&wire, body_at);
-                Ok(self.run_rendered(ledger, vu, work, prepared, &exchange).await)
-            }
-            Err(error) => Err(error),
-        };
-        self.buffers.give(wire);
-        result
+        written
     }
 
     async fn run_rendered(
@@ -331,22 +341,6 @@ impl<T: Transport> Worker<T> {
         (iteration_result(reply.failed(), reply.expected.get()), reply.outcome.stamps.end)
     }
 
-    /// Carries one exchange; one that is dropped in the middle is filed as interrupted.
-    pub(super) async fn exchange(
-        &self,
-        ledger: u16,
-        name: NameId,
-        vu: &Vu<T>,
-        planned: Nanos,
-        exchange: &Exchange<'_>,
-    ) -> Box<Outcome> {
-        let mut unfinished = Unfinished { worker: self, ledger, name, planned, finished: false };
-        let outcome = self.transport.exchange(&vu.session, *exchange).await;
-        unfinished.finished = true;
-        self.note_exchange(ledger, name, vu, exchange, &outcome);
-        outcome
-    }
-
     /// Keeps the cookies of an exchange that has ended, and the example of its failure.
     pub(super) fn note_exchange(
         &self,
@@ -365,11 +359,15 @@ impl<T: Transport> Worker<T> {
     }
 
     fn keep_cookies(&self, ledger: u16, user: &User, exchange: &Exchange<'_>, outcome: &Outcome) {
-        // Of servers that are no targets of the plan, who follows a redirect to them keeps the cookies.
-        let scope = self.scopes.get(usize::from(exchange.target.0)).and_then(Option::as_ref);
-        if let Some(scope) = scope {
+        if let Some(scope) = self.scope_of(exchange) {
             self.keep_cookies_in(scope, ledger, user, exchange.wire, outcome);
         }
+    }
+
+    /// Where the cookies of an exchange belong. Of servers that are no targets of the plan, who follows a redirect to
+    /// them knows.
+    pub(super) fn scope_of(&self, exchange: &Exchange<'_>) -> Option<&CookieScope> {
+        self.scopes.get(usize::from(exchange.target.0)).and_then(Option::as_ref)
     }
 
     pub(super) fn keep_cookies_in(
