@@ -30,6 +30,9 @@ pub struct User {
     /// The number of its iteration within the phase, over all segments; what generators count by.
     pub index: Cell<u64>,
     random: RefCell<(Xoshiro256PlusPlus, Draws)>,
+    /// Where it draws from next, until the first draw: many iterations have none. Purpose, phase and number of a
+    /// [`stream`].
+    turns_to: Cell<Option<(Purpose, u64, u64)>>,
     /// Where its requests go that name no target: the first target, and within a target's own `on_start` and
     /// `on_stop` that one.
     pub target: Cell<TargetId>,
@@ -65,6 +68,7 @@ impl User {
             ledger: Cell::new(0),
             index: Cell::new(id - 1),
             random: RefCell::new((stream(seed, Purpose::User, 0, id), Draws::default())),
+            turns_to: Cell::new(None),
             target: Cell::new(TargetId(0)),
             fields: RefCell::default(),
             cookies: RefCell::default(),
@@ -80,7 +84,7 @@ impl User {
         self.phase.set(phase);
         self.ledger.set(phase.0 as u16);
         self.index.set(index);
-        self.reseed(stream(self.seed, Purpose::Iteration, u64::from(phase.0), index));
+        self.turns_to.set(Some((Purpose::Iteration, u64::from(phase.0), index)));
     }
 
     /// Leaves iterations aside (`on_start`, `setup`): values drawn are the user's own.
@@ -88,7 +92,7 @@ impl User {
         self.forget();
         self.ledger.set(ledger);
         self.index.set(self.id - 1);
-        self.reseed(stream(self.seed, purpose, u64::from(ledger), self.id));
+        self.turns_to.set(Some((purpose, u64::from(ledger), self.id)));
     }
 
     /// Its iteration has had this exchange.
@@ -111,20 +115,18 @@ impl User {
         show(self.recent.borrow().witness().as_ref())
     }
 
-    fn reseed(&self, stream: Xoshiro256PlusPlus) {
-        let (random, draws) = &mut *self.random.borrow_mut();
-        *random = stream;
-        draws.reset();
-    }
-
     /// The data set that had no row left for its iteration, if there was one.
     pub fn exhausted(&self) -> Option<DataId> {
-        self.random.borrow().1.exhausted()
+        if self.turns_to.get().is_some() { None } else { self.random.borrow().1.exhausted() }
     }
 
     /// Draws with the random numbers of the moment; `now_ms` is the wall clock, in milliseconds since 1970.
     pub fn draw<R>(&self, now_ms: u64, draw: impl FnOnce(&mut DrawContext<'_>) -> R) -> R {
         let (rng, draws) = &mut *self.random.borrow_mut();
+        if let Some((purpose, phase, k)) = self.turns_to.take() {
+            *rng = stream(self.seed, purpose, phase, k);
+            draws.reset();
+        }
         let kept = self.script.borrow();
         draw(&mut DrawContext { rng, index: self.index.get(), now_ms, draws, kept: kept.as_deref() })
     }
@@ -199,6 +201,7 @@ mod tests {
     use rand::Rng;
 
     use super::*;
+    use crate::plan::DrawError;
 
     #[test]
     fn a_field_is_replaced_whatever_its_case_and_cannot_smuggle_another() {
@@ -209,6 +212,17 @@ mod tests {
         let fields = user.fields.borrow();
         assert_eq!(fields.len(), 2);
         assert_eq!(&*fields[0].line, b"authorization: Bearer b  x-evil: 1\r\n");
+    }
+
+    #[test]
+    fn an_iteration_without_a_draw_remembers_none_of_another() {
+        let user = User::new(1, 42);
+        let data = DataId(3);
+        user.begin(PhaseId(0), 0);
+        assert_eq!(user.draw(0, |context| context.draws.note_exhausted(data)), DrawError::Exhausted(data));
+        assert_eq!(user.exhausted(), Some(data));
+        user.begin(PhaseId(0), 1);
+        assert_eq!(user.exhausted(), None);
     }
 
     #[test]

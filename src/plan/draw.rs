@@ -66,7 +66,7 @@ impl Draws {
         self.exhausted
     }
 
-    pub(super) fn note_exhausted(&mut self, data: DataId) -> DrawError {
+    pub(crate) fn note_exhausted(&mut self, data: DataId) -> DrawError {
         self.exhausted = Some(data);
         DrawError::Exhausted(data)
     }
