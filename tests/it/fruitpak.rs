@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::harness::{Ended, Program, System, TestLab};
+use crate::harness::{Ended, Program, System, TestLab, settle};
 
 /// How much of its script is run here.
 const SCALE: &str = "0.1";
@@ -139,30 +139,41 @@ fn an_outage_of_redis_costs_time_and_nothing_else() {
         });
         slo("nothing fails", #{ errors: "== 0%" });
     "#;
-    let program = Program::new(["run", "--json", "summary.json", "--seed", "7", "outage.rhai"]);
-    let program =
-        system.values().fold(program.file("outage.rhai", script), |program, value| program.arg("-e").arg(value));
-    let ended = program.run();
-    assert!(matches!(ended.code, Some(0 | 97)), "{ended}");
-    let found = &ended.figures().0["experiments"][0];
+    settle(|checks| {
+        let program = Program::new(["run", "--json", "summary.json", "--seed", "7", "outage.rhai"]);
+        let program =
+            system.values().fold(program.file("outage.rhai", script), |program, value| program.arg("-e").arg(value));
+        let ended = program.run();
+        assert!(matches!(ended.code, Some(0 | 97)), "{ended}");
+        let found = &ended.figures().0["experiments"][0];
 
-    let outage = &found["outage"];
-    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("no number but {value}; {ended}"));
-    assert!(number(&outage["before"]["hit_ratio"]) > 0.9, "{ended}");
-    // The database answers instead, slower: every request went past the cache, and none failed.
-    assert_eq!((number(&outage["during"]["errors"]), outage["during"]["hit_ratio"].is_null()), (0.0, true), "{ended}");
-    assert!(number(&outage["factor_p50"]) > 1.0, "{ended}");
-    let bypassed = &ended.figures().phase("growers/outage").row("growers").0["cache"]["bypass"];
-    assert_eq!(bypassed.as_u64(), outage["during"]["offered"].as_u64(), "{ended}");
-    // It came back empty, and filled again.
-    assert!(number(&outage["after"]["errors"]) == 0.0 && number(&outage["hit_ratio_recovery_s"]) <= 4.0, "{ended}");
-    assert!(ended.stdout.contains("outage: without the cache p50"), "{ended}");
+        let outage = &found["outage"];
+        let number =
+            |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("no number but {value}; {ended}"));
+        assert!(number(&outage["before"]["hit_ratio"]) > 0.9, "{ended}");
+        // The database answers instead, slower: every request went past the cache, and none failed.
+        assert_eq!(
+            (number(&outage["during"]["errors"]), outage["during"]["hit_ratio"].is_null()),
+            (0.0, true),
+            "{ended}"
+        );
+        assert!(number(&outage["factor_p50"]) > 1.0, "{ended}");
+        let bypassed = &ended.figures().phase("growers/outage").row("growers").0["cache"]["bypass"];
+        assert_eq!(bypassed.as_u64(), outage["during"]["offered"].as_u64(), "{ended}");
+        // It came back empty, and filled again.
+        assert_eq!(number(&outage["after"]["errors"]), 0.0, "{ended}");
+        // A second that something else disturbed looks like one that has not recovered.
+        let recovery = &outage["hit_ratio_recovery_s"];
+        checks.holds(recovery.as_f64().is_some_and(|s| s <= 4.0), || format!("hit_ratio_recovery_s: {recovery}"));
+        assert!(ended.stdout.contains("outage: without the cache p50"), "{ended}");
 
-    // What was written is forgotten before the write is acknowledged; only a read that is under way may keep the old.
-    let writes = &found["invalidation"];
-    assert_eq!(writes["writes"], 20, "{ended}");
-    assert_eq!((&writes["stale_us"]["count"], &writes["lost"]), (&10.into(), &0.into()), "{ended}");
-    assert!(number(&writes["stale_us"]["max"]) <= 1.0 && number(&writes["at_once"]) >= 10.0, "{ended}");
+        // What was written is forgotten before the write is acknowledged; only a read that is under way may keep the old.
+        let writes = &found["invalidation"];
+        assert_eq!(writes["writes"], 20, "{ended}");
+        assert_eq!((&writes["stale_us"]["count"], &writes["lost"]), (&10.into(), &0.into()), "{ended}");
+        assert!(number(&writes["stale_us"]["max"]) <= 1.0 && number(&writes["at_once"]) >= 10.0, "{ended}");
+        ended
+    });
 }
 
 /// Each replica counts for itself: what went to one of them is on its page, and not on another's.
